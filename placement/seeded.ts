@@ -1,0 +1,12 @@
+// Chance that can be repeated: the same seed gives the same numbers. For decisions from a file, tests and simulations.
+
+/** A generator (mulberry32), uniform in [0, 1). Not for secrets. */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
+  }
+}

@@ -100,6 +100,7 @@ export type RequestHandler = (from: NodeId, payload: unknown) => Promise<unknown
 export interface Mesh {
   readonly id: NodeId
   status(): MeshStatus
+  /** All members, this node among them. */
   members(): readonly Member[]
   waiting(): readonly WaitingNode[]
   /** What placement reads: all members with a load report, this node apart. */
@@ -114,6 +115,10 @@ export interface Mesh {
   invite(options: { readonly ttlMs: Millis; readonly role: Role }): Promise<string>
   join(token: string): Promise<MeshStatus>
   openWindow(forMs: Millis): Promise<void>
+  /** Removes a member for good: refused everywhere as soon as the removal was gossiped. */
+  remove(nameOrIdPrefix: string, reason: string): Promise<void>
+  /** Where this node can be reached: multiaddrs with its id. */
+  addresses(): readonly string[]
   /** One JSON request on the peer's standing request stream; rejects with a typed error (code and hint of the peer kept). */
   request(peer: NodeId, name: string, payload: unknown, signal: AbortSignal): Promise<unknown>
   onRequest(name: string, handler: RequestHandler): void

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** Unit tests: pure, no root, no Docker, no multicast. The lab's tests have a configuration of their own. */
 export default defineConfig({
   test: {
-    include: ['{placement,gossip,migrate,daemon,ui}/**/*.test.ts', 'test/*.test.ts', 'test/sim/**/*.test.ts'],
+    include: ['{placement,gossip,migrate,daemon,ui}/**/*.test.ts', 'test/*.test.ts', 'test/{sim,demo,lab}/**/*.test.ts'],
     testTimeout: 10_000,
     pool: 'threads',
   },

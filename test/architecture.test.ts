@@ -104,10 +104,14 @@ test('libp2p is known to gossip/ alone, the engine client to daemon/ alone', () 
 })
 
 const clocksAndMachines =
-  /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\brandomUUID\b|\bsetTimeout\b|\bsetInterval\b|\bperformance\.now\b|['"]node:/
+  /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\brandomUUID\b|\bsetTimeout\b|\bsetInterval\b|\bperformance\.now\b/
+
+// Hashing is pure: node:crypto may be imported where nothing random is drawn from it.
+const outsidePure = /\brandom(UUID|Bytes|Int)\b|['"]node:(?!crypto['"])/
+const impure = (text: string): boolean => clocksAndMachines.test(text) || outsidePure.test(text)
 
 test('placement/ reads no clock, no chance and no machine', () => {
-  const breaches = production.filter(source => source.room === 'placement' && clocksAndMachines.test(source.text))
+  const breaches = production.filter(source => source.room === 'placement' && impure(source.text))
   expect(breaches.map(source => source.path)).toEqual([])
 })
 
@@ -119,7 +123,7 @@ test('reducers read no clock, no chance and no machine', () => {
     'gossip/roster.ts',
     'gossip/failure-detector.ts',
   ]
-  const breaches = production.filter(source => reducers.includes(source.path) && clocksAndMachines.test(source.text))
+  const breaches = production.filter(source => reducers.includes(source.path) && impure(source.text))
   expect(production.filter(source => reducers.includes(source.path)).map(source => source.path)).toHaveLength(reducers.length)
   expect(breaches.map(source => source.path)).toEqual([])
 })

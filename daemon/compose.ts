@@ -2,6 +2,7 @@
 // another room. Called by the CLI's `up`. Order: identity, store, engine, mesh → services and moves recover → load is sampled → the API answers.
 
 import { randomBytes, randomUUID } from 'node:crypto'
+import { setPriority } from 'node:os'
 import type { Mesh } from '../gossip/mesh.ts'
 import { openMesh } from '../gossip/open-mesh.ts'
 import { foundingTiming, labFoundingTiming } from '../gossip/founding-state.ts'
@@ -38,6 +39,9 @@ import { openStore, type Store } from './store.ts'
 import { openStrategySetting, type StrategySetting } from './strategy-setting.ts'
 import { systemClock } from './system-clock.ts'
 import { VERSION } from './version.ts'
+
+/** As nice counts: below 0 comes first. */
+const PRIORITY = -10
 
 /** Time the engine has to answer at start, milliseconds. */
 const ENGINE_FIRST_WORD_MS = 10_000
@@ -81,10 +85,20 @@ async function closeOn(signal: AbortSignal, life: AbortController, running: Asyn
   await running.disposeAsync()
 }
 
+/** A node that is red must still be able to send its services away: what moves them, started from here, wins over what made it red. */
+function raisePriority(log: Logger): void {
+  try {
+    setPriority(PRIORITY)
+  } catch (error) {
+    log.info({ error }, 'runs at the usual priority: moves off an overloaded node take longer')
+  }
+}
+
 async function openGround(loaded: LoadedConfig, life: AbortSignal, stack: AsyncDisposableStack): Promise<Ground> {
   const { config, warnings } = loaded
   const log = openLog({ level: config.logLevel, node: config.name })
   for (const warning of warnings) log.warn(warning)
+  raisePriority(log)
   const identity = await openIdentity(config.dataDir)
   const store = stack.use(await openStore(config.dataDir))
   const engine = new DockerEngine({ socketPath: config.engineSocket, clock: systemClock })
@@ -108,6 +122,8 @@ async function openGround(loaded: LoadedConfig, life: AbortSignal, stack: AsyncD
     listenOn: config.listenAddress,
     mdns: config.mdns,
     trust: config.trust,
+    windowMs: config.windowMs,
+    secrets: store.texts('secrets'),
     timing: {
       ...(config.preset === 'lab' ? labFoundingTiming : foundingTiming),
       listenMs: config.listenMs,

@@ -84,11 +84,17 @@ export async function startHost(
     await host.start()
   } catch (cause) {
     throw new MeshError('MESH_PORT_TAKEN', {
-      what: `the mesh cannot listen on ${listenOn} port ${port}: ${reasonOf(cause)}`,
+      what: `the mesh cannot listen on ${listenOn} port ${port}: ${firstReason(cause)}`,
       hint: 'stop what uses that port, or choose another with --port',
       cause,
     })
   }
+}
+
+/** libp2p's own text is a page with stack traces; the system's word stands in its middle. */
+function firstReason(cause: unknown): string {
+  const text = reasonOf(cause)
+  return /listen E[A-Z]+: [^\n]+/.exec(text)?.[0] ?? text.split('\n', 1)[0] ?? ''
 }
 
 /** gossipsub behind the gate. Weight 0: with the default more than ten peers behind one address fall silent, without an error (facts: trap 6). */

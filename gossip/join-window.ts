@@ -14,9 +14,16 @@ export interface JoinWindow {
   readonly openUntil: Millis
 }
 
+export interface Founding {
+  readonly trust: TrustMode
+  readonly now: Millis
+  /** How long it stays open; 0: not at all. Default 15 minutes. */
+  readonly windowMs?: Millis
+}
+
 /** The window of a mesh founded at `now`. */
-export function windowAtFounding({ trust, now }: { readonly trust: TrustMode; readonly now: Millis }): JoinWindow {
-  return { trust, openUntil: trust === 'default' ? now + trustTimes.windowMs : closedOrNot(trust) }
+export function windowAtFounding({ trust, now, windowMs = trustTimes.windowMs }: Founding): JoinWindow {
+  return { trust, openUntil: trust === 'default' ? now + windowMs : closedOrNot(trust) }
 }
 
 /** The window of a node that starts in a mesh, or has just entered one: closed, unless `trust: lan`. */

@@ -39,6 +39,8 @@ export interface MeshOptions {
   readonly lan?: LanFactory
   /** Default `default`: open for 15 minutes after founding. */
   readonly trust?: TrustMode
+  /** How long the join window stays open after founding; default 15 minutes, 0: not at all. */
+  readonly windowMs?: Millis
   /** `foundingTiming` or `labFoundingTiming` (founding-state.ts). Default: the first. */
   readonly timing?: FoundingTiming
   /** How long a stream of a node that is no member yet is held before it is refused. Default 10 s. */

@@ -34,6 +34,7 @@ import { nodeSigner } from './signing.ts'
 import type { Signer } from './signing.ts'
 import { FACTS_TOPIC, openTopic } from './topics.ts'
 import type { Topic, TopicPorts } from './topics.ts'
+import { trustTimes } from './trust-limits.ts'
 import { Whereabouts } from './whereabouts.ts'
 import { LIMITS } from './limits.ts'
 import type { HelloMessage } from './wire/join.ts'
@@ -195,6 +196,7 @@ function frontDesk(
   const reception: Reception = new Reception({
     ...{ self, clock, trust, book, membership, tokens, joining, members, addresses, connectedMembers },
     askTimeoutMs: timing.askTimeoutMs,
+    windowMs: options.windowMs ?? trustTimes.windowMs,
     driver: () => driver,
     greeter: () => greeter,
     onWaiting: id => reactions().onWaiting(id),

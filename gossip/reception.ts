@@ -27,6 +27,7 @@ export interface ReceptionPorts {
   readonly self: { readonly id: NodeId; readonly name: string; readonly role: Role }
   readonly clock: Clock
   readonly trust: TrustMode
+  readonly windowMs: Millis
   readonly askTimeoutMs: Millis
   readonly book: PeerBook
   readonly membership: Membership
@@ -61,7 +62,7 @@ export class Reception {
   }
 
   founded(): void {
-    this.#window = windowAtFounding({ trust: this.#ports.trust, now: this.#ports.clock.now() })
+    this.#window = windowAtFounding({ trust: this.#ports.trust, now: this.#ports.clock.now(), windowMs: this.#ports.windowMs })
   }
 
   /** This node is in another mesh, or in none. */

@@ -96,7 +96,7 @@ export class Arrivals {
     const { ports, halt } = this.#parts
     const facts: MoveFacts = { service: offer.service, mode: offer.mode, from: channel.peer, to: ports.self, containerId: null }
     const refusal = this.#refusal(offer, facts)
-    const back = refusal === undefined ? this.#tickets.tryTake() : undefined
+    const back = refusal === undefined ? await this.#place() : undefined
     if (back === undefined) {
       await channel.send({ kind: 'refused', ...(refusal ?? full), load: null }, halt)
       return
@@ -105,6 +105,21 @@ export class Arrivals {
       await this.#run(offer.move, facts, { channel, offer })
     } finally {
       back()
+    }
+  }
+
+  /** A place among the moves arriving, waited for a while; undefined when none came free. Admission is asked afterwards, with fresh figures. */
+  async #place(): Promise<(() => void) | undefined> {
+    const { ports, halt } = this.#parts
+    const given = new AbortController()
+    const late = (): Error => new Error('no place came free')
+    try {
+      const place = this.#tickets.take(AbortSignal.any([given.signal, halt]))
+      return await within(place, { clock: ports.clock, ms: LIMITS.placeMs, signal: halt, late })
+    } catch {
+      // Only the wait can fail: the answer is that there is no place.
+      given.abort()
+      return undefined
     }
   }
 

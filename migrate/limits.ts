@@ -27,6 +27,8 @@ export const LIMITS = {
   layerBytes: 64 * 1024 * MIB,
   checkpointBytes: 1024 * 1024 * MIB,
 
+  /** A target that takes in as many moves as it may lets the next offer wait this long: better than the next best node, or the cloud. */
+  placeMs: 30_000,
   /** An offer is answered from memory; a busy node may take seconds to look at its images. */
   offerMs: 15_000,
   /** Loading an image of gigabytes onto a slow disk. Without progress on the stream nothing waits this long. */

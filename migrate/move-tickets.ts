@@ -3,8 +3,6 @@
 export interface Tickets {
   /** Waits for a place; the returned function gives it back. Rejects when `signal` fires first. */
   take(signal: AbortSignal): Promise<() => void>
-  /** A place now, or undefined. */
-  tryTake(): (() => void) | undefined
   readonly taken: number
 }
 
@@ -25,7 +23,6 @@ export function tickets(places: number): Tickets {
     get taken() {
       return taken
     },
-    tryTake: () => (taken < places ? give() : undefined),
     take: signal =>
       new Promise((resolve, reject) => {
         signal.throwIfAborted()

@@ -34,12 +34,13 @@ test('a move called off at any moment leaves one copy: here before the hand-over
   for (let at = 3; at < 60; at++) {
     const { world, mover } = await ready()
     const off = new AbortController()
+    world.onDeed = host => {
+      if (host.id === 'a' && host.calls === at) off.abort()
+    }
     let record: MoveRecord | undefined
     const moving = mover.move(request, off.signal).then(result => {
       record = result
     })
-    await world.run(() => world.host('a').calls >= at || record !== undefined)
-    off.abort()
     await world.run(() => record !== undefined && idle(world))
     await moving
     oneCopy(world)
@@ -69,15 +70,18 @@ test('a service is moved once at a time, by its owner, to somebody, in a mode th
 
 test('a node that is stopped in the middle of a move gives its service back to itself', async () => {
   const { world, mover } = await ready()
-  const moving = mover.move(request, new AbortController().signal)
-  await world.run(() => [...world.host('a').containers.values()].some(container => container.state === 'paused'))
   let stopped = false
-  mover
-    .stop()
-    .then(() => {
-      stopped = true
-    })
-    .catch((error: unknown) => world.breaches.push(String(error)))
+  world.onDeed = host => {
+    if (![...host.containers.values()].some(container => container.state === 'paused')) return
+    world.onDeed = undefined
+    mover
+      .stop()
+      .then(() => {
+        stopped = true
+      })
+      .catch((error: unknown) => world.breaches.push(String(error)))
+  }
+  const moving = mover.move(request, new AbortController().signal)
   await world.run(() => stopped && idle(world))
   expect(await moving).toMatchObject({ outcome: 'failed', error: { code: 'MOVE_CANCELLED' } })
   oneCopy(world)

@@ -37,6 +37,8 @@ export class SimWorld {
   readonly registry = new Map<string, ServiceRecord>()
   /** Broken promises, as sentences. Empty at the end of a good run. */
   readonly breaches: string[] = []
+  /** Told after each deed of a host: a test may step in at any moment. */
+  onDeed: ((host: SimHost) => void) | undefined
   readonly #faults: Faults
   readonly #ranUpTo = new Map<string, number>()
   readonly #timers: { atMs: number; run: () => void; host: SimHost | undefined; life: number }[] = []
@@ -151,6 +153,7 @@ export class SimWorld {
     }
     const result = await deed()
     this.#watch()
+    this.onDeed?.(host)
     if (crash !== undefined) this.#die(host)
     return dead() ? never() : result
   }

@@ -235,7 +235,7 @@ function done(state: SourceState): SourceStepResult {
         { do: 'journal', step: 'offered' },
         { do: 'mark', as: 'moving' },
         { do: 'send', message: 'offer' },
-        { do: 'listen', ms: LIMITS.offerMs },
+        { do: 'listen', ms: LIMITS.offerMs + LIMITS.placeMs },
       )
     case 'freezing':
       return go(

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Lab, startLab } from '../lab/lab.ts'
 import { everyoneSeesEveryone, nodesSeenBy, servicesSeenBy, startMesh } from '../lab/mesh.ts'
-import { algorithm2, allMoves, otherNetworkThenCloud, sameNetwork, type Stage } from './acts.ts'
+import { algorithm2, allMoves, demoLimits, otherNetworkThenCloud, sameNetwork, type Stage } from './acts.ts'
 import { EvidenceRecorder } from './evidence.ts'
 import { memoryWentOn, oneCopyRan } from './judges.ts'
 import { type Check, type Report, reportOf, type Seen } from './report.ts'
@@ -143,7 +143,7 @@ async function demo(options: Options): Promise<Report> {
   await using stack = new AsyncDisposableStack()
   let lab: Lab | undefined
   try {
-    lab = stack.use(await startLab({ project, keep: options.keep, say, signal: stop.signal }))
+    lab = stack.use(await startLab({ project, keep: options.keep, limits: demoLimits, say, signal: stop.signal }))
     const evidence = stack.use(new EvidenceRecorder(folder))
     const aborted = Promise.withResolvers<never>()
     stop.signal.addEventListener('abort', () => aborted.reject(stop.signal.reason))

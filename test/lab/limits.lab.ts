@@ -50,12 +50,15 @@ const seen = async (viewer: LabNode, name: string): Promise<ServiceReply> => {
   return found
 }
 
+/** Docker cannot take a limit of RAM back: one that no host can reach stands for none. */
+const beyondAny = 2 ** 40
+
 /** Limits as the engine holds them: cores and bytes, 0 where there is none. */
 async function limitsOf(node: LabNode, service: string): Promise<{ cores: number; ramBytes: number }> {
   const { HostConfig } = await containerOf(node, service)
   const { NanoCpus = 0, CpuQuota = 0, CpuPeriod = 0, Memory = 0 } = HostConfig
   const byQuota = CpuQuota > 0 ? CpuQuota / (CpuPeriod > 0 ? CpuPeriod : 100_000) : 0
-  return { cores: NanoCpus > 0 ? NanoCpus / 1e9 : byQuota, ramBytes: Memory }
+  return { cores: NanoCpus > 0 ? NanoCpus / 1e9 : byQuota, ramBytes: Memory >= beyondAny ? 0 : Memory }
 }
 
 /** Cores a service used over a while, by the engine's own count. */

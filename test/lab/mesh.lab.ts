@@ -187,7 +187,7 @@ test('`explain` and `move --dry-run` name every candidate and every reason, from
   })
   expect(plan).toMatchObject({ service: 'early', node: 'lab3', strategy: 'algorithm-1', mode: 'stop-copy' })
   expect(plan.candidates.map(({ node }) => node)).toEqual(['vrone', 'lab4', 'mec'])
-  expect(plan.candidates[0]?.because).toMatch(/cpu [\d.]+ \+ 10 = [\d.]+ < 50/)
+  expect(plan.candidates[0]?.because).toMatch(/cpu [\d.]+ \+ 5 = [\d.]+ < 50/)
   expect(plan.candidates[2]?.because).toMatch(/last resort/)
   expect(plan.verdict).toMatchObject({ kind: 'move', to: 'vrone' })
 

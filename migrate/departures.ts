@@ -53,6 +53,7 @@ const words: Readonly<Record<SourceState['at'], string>> = {
 export class Departures {
   readonly #parts: DeparturesParts
   readonly #tickets = tickets(LIMITS.outgoing)
+  readonly #freezeLane = tickets(1)
   readonly #live = new Map<ServiceId, Outgoing | undefined>()
 
   constructor(parts: DeparturesParts) {
@@ -171,6 +172,7 @@ export class Departures {
       ports,
       driver,
       halt,
+      freezeLane: this.#freezeLane,
       onChange: (state, side) => {
         const record = update(before => outgoingRecord(before, state, side))
         ledger.show(record, `move of ${record.name} ${words[state.at]}`)

@@ -23,6 +23,7 @@ export const LIMITS = {
   layers: 256,
   /** Files in a checkpoint directory: CRIU writes some 25, and a few per process. */
   checkpointFiles: 100_000,
+  /** The sections of a move: more than any image, writable layer or memory a node can hold; a peer that announces more is refused. */
   imageBytes: 64 * 1024 * MIB,
   layerBytes: 64 * 1024 * MIB,
   checkpointBytes: 1024 * 1024 * MIB,

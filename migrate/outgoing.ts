@@ -8,6 +8,7 @@ import { described } from './errors.ts'
 import type { MoveFacts, SourceStep } from './journal.ts'
 import type { ModePlan } from './modes/mode.ts'
 import type { MoveOutcome, MoveRecord } from './move-record.ts'
+import type { Tickets } from './move-tickets.ts'
 import type { MoverPorts } from './ports.ts'
 import { sourceDeadlineMs, sourceInterruptible, sourceMayCancel, sourceStep } from './source-machine.ts'
 import type { SourceEffect, SourceEvent, SourceState } from './source-machine.ts'
@@ -26,6 +27,7 @@ export interface Attempt {
   /** The last step in the journal, for a move that is recovered. */
   readonly from?: SourceStep
   readonly halt: AbortSignal
+  readonly freezeLane: Tickets
   readonly onChange: (state: SourceState, side: SourceSide) => void
 }
 
@@ -45,6 +47,7 @@ export function startOutgoing(attempt: Attempt): Outgoing {
     facts,
     strategy,
     reason,
+    freezeLane: attempt.freezeLane,
     onProgress: () => attempt.onChange(state, side),
   })
   const run = runMachine<SourceState, SourceEvent, SourceEffect>({

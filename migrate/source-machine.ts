@@ -310,6 +310,7 @@ const waiting: ReadonlySet<SourceEffect['do']> = new Set([
   'wait',
   'ask',
   'unpause',
+  'check-again',
 ])
 export const sourceDeadlineMs = (effect: SourceEffect): Millis | null => (waiting.has(effect.do) ? null : LIMITS.engineMs)
 

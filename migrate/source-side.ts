@@ -12,6 +12,7 @@ import type { ContainerFacts, ImageFacts, MoverPorts } from './ports.ts'
 import { MOVE_VERSION, serviceToWire } from './protocol.ts'
 import type { Message, SectionName } from './protocol.ts'
 import type { SourceEffect, SourceEvent } from './source-machine.ts'
+import type { Tickets } from './move-tickets.ts'
 import { moveChannel, refusalOf } from './transfer/channel.ts'
 import type { MoveChannel } from './transfer/channel.ts'
 import { partialImage } from './transfer/images.ts'
@@ -25,6 +26,8 @@ export interface SourceParts {
   readonly facts: MoveFacts
   readonly strategy: string
   readonly reason: string
+  /** One service of this node is frozen at a time: two at once would each be frozen twice as long. */
+  readonly freezeLane: Tickets
   /** Called when a phase, a byte count or the peer's load became known. */
   readonly onProgress: () => void
 }
@@ -79,6 +82,7 @@ class SourceDeeds implements SourceSide {
   #offset: ClockOffset | null = null
   #freeze: { readonly askedMs: Millis; readonly answeredMs: Millis } | undefined
   #listeningFor: MovePhaseName = 'offer'
+  #leaveLane: () => void = () => undefined
 
   constructor(parts: SourceParts) {
     this.#parts = parts
@@ -90,12 +94,15 @@ class SourceDeeds implements SourceSide {
     try {
       return await this.#do(effect, signal)
     } finally {
+      // After the freeze there is one thing to listen for, the target's word; a target that stays silent must not hold up other moves.
+      if (effect.do === 'listen') this.#leaveLane()
       const name = this.#phase(effect)
       if (name !== undefined) this.#spent(name, clock.now() - startedMs)
     }
   }
 
   async close(): Promise<void> {
+    this.#leaveLane()
     // The peer may be gone already: then there is nothing to close.
     await this.#channel?.close().catch(() => undefined)
   }
@@ -126,6 +133,7 @@ class SourceDeeds implements SourceSide {
       case 'check':
         return this.#check(signal)
       case 'check-again':
+        this.#leaveLane = await this.#parts.freezeLane.take(signal)
         await driver.checkMovable(await this.#running(signal), signal)
         return undefined
       case 'mark':

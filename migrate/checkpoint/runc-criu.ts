@@ -136,11 +136,14 @@ class RuncCriu implements CheckpointDriver {
     const { pid } = await runcContainer(container.id)
     const upper = upperDirectory(await readFile(`/proc/${pid}/mountinfo`, 'utf8')) ?? container.upperDir
     if (upper === null || !upper.startsWith('/')) throw noUpper(short(container))
+    // Most services write nothing: then no program is started while the service stands still.
+    if ((await readdir(upper)).length === 0) return { chunks: nothing(), atMostBytes: 0 }
     return { chunks: packLayer(upper, signal), atMostBytes: await layerBytes(upper, this.#parts.run, signal) }
   }
 
   async unpackLayer(container: ContainerFacts, { chunks, atMostBytes }: PackedBytes, signal: AbortSignal): Promise<void> {
     if (container.upperDir === null) throw noUpper(short(container))
+    if (atMostBytes === 0) return
     await checkDisk(container.upperDir, atMostBytes)
     await unpackLayer(container.upperDir, chunks, signal)
   }
@@ -235,3 +238,6 @@ const noUpper = (container: string): MoveError =>
     what: `the engine does not say where the writable layer of ${container} lies`,
     hint: "set the engine's storage driver to overlay2 without the containerd store (`features: {containerd-snapshotter: false}`)",
   })
+
+/** A layer without files. */
+async function* nothing(): AsyncGenerator<Uint8Array> {}

@@ -33,7 +33,7 @@ with_systemd() { [ -d /run/systemd/system ]; }
 
 # One package a line. Looked for by what is needed of it, so that docker-ce or another compiler is as good.
 missing_packages() {
-  have dockerd && have docker || engine_runs || echo docker.io
+  have dockerd && have docker || engine_runs || pgrep -x dockerd >/dev/null 2>&1 || echo docker.io
   compose_works || echo docker-compose
   have debootstrap || echo debootstrap
   [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
@@ -107,10 +107,20 @@ set_sysctls() {
   done
 }
 
+# An engine turns forwarding on and leaves it on; note what it was. The package of the engine starts it where the system lets it: that one is
+# as much ours to stop as one started below.
+note_engine_before() {
+  engine_runs || [ -e "$state/engine" ] || sysctl -n net.ipv4.ip_forward >"$state/sysctl/net.ipv4.ip_forward"
+}
+
+note_engine_of_package() {
+  [ -e "$state/sysctl/net.ipv4.ip_forward" ] && [ ! -e "$state/engine" ] && engine_runs || return 0
+  say 'the package has started its engine: it is stopped afterwards'
+  if with_systemd; then echo systemd >"$state/engine"; else echo initd >"$state/engine"; fi
+}
+
 start_engine() {
   engine_runs && return 0
-  # An engine turns forwarding on and leaves it on; note what it was.
-  sysctl -n net.ipv4.ip_forward >"$state/sysctl/net.ipv4.ip_forward"
   if with_systemd; then
     say 'starting docker through systemd'
     systemctl start docker
@@ -161,7 +171,9 @@ enter() {
   forget_dead_users
   : >"$state/users/$1"
   show_plan
+  note_engine_before
   install_packages
+  note_engine_of_package
   set_sysctls
   start_engine
   install_modules
@@ -171,6 +183,7 @@ stop_engine() {
   [ -e "$state/engine" ] || return 0
   case $(cat "$state/engine") in
     systemd) say 'stopping docker'; systemctl stop docker.socket docker || true ;;
+    initd) say 'stopping docker'; service docker stop || true ;;
     dockerd)
       pid=$(cat "$state/dockerd.pid" 2>/dev/null || true)
       if [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ]; then

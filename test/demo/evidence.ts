@@ -3,8 +3,8 @@
 
 import { appendFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { PassThrough, type Readable } from 'node:stream'
+import { createInterface, type Interface } from 'node:readline'
+import { PassThrough, Readable } from 'node:stream'
 import type { LabNode } from '../lab/node.ts'
 import type { LifeEvent, LogLine } from './judges.ts'
 
@@ -21,7 +21,7 @@ export class EvidenceRecorder implements AsyncDisposable {
   readonly folder: string
   readonly lines: LogLine[] = []
   readonly events: LifeEvent[] = []
-  readonly #streams: Readable[] = []
+  readonly #ends: (() => void)[] = []
   readonly #pending = new Set<Promise<void>>()
 
   constructor(folder: string) {
@@ -32,10 +32,7 @@ export class EvidenceRecorder implements AsyncDisposable {
   async watch(node: LabNode): Promise<void> {
     await mkdir(this.folder, { recursive: true })
     const stream = await node.docker.getEvents({ filters: { type: ['container'], label: ['shoal.service'] } })
-    const events = new PassThrough()
-    stream.pipe(events)
-    this.#streams.push(events)
-    createInterface({ input: events }).on('line', line => this.#take(node, JSON.parse(line)))
+    this.#read(stream).on('line', line => this.#take(node, JSON.parse(line)))
   }
 
   #take(node: LabNode, event: EngineEvent): void {
@@ -58,12 +55,22 @@ export class EvidenceRecorder implements AsyncDisposable {
     const plain = new PassThrough()
     node.docker.modem.demuxStream(raw, plain, plain)
     raw.once('end', () => plain.end())
-    this.#streams.push(plain)
+    const reader = this.#read(raw, plain)
     const file = join(this.folder, `${node.name}-${container.slice(0, 12)}.log`)
-    for await (const line of createInterface({ input: plain })) {
+    for await (const line of reader) {
       this.lines.push({ node: node.name, service, container, line })
       await appendFile(file, `${line}\n`)
     }
+  }
+
+  /** Reads `plain` by lines; the engine's stream behind it ends with this recorder, else its socket would keep the process alive. */
+  #read(stream: NodeJS.ReadableStream, plain: NodeJS.ReadableStream = stream): Interface {
+    const reader = createInterface({ input: plain })
+    this.#ends.push(() => {
+      reader.close()
+      if (stream instanceof Readable) stream.destroy()
+    })
+    return reader
   }
 
   #track(work: Promise<void>): void {
@@ -72,7 +79,7 @@ export class EvidenceRecorder implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const stream of this.#streams) stream.destroy()
+    for (const end of this.#ends) end()
     await Promise.allSettled(this.#pending)
   }
 }

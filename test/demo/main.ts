@@ -2,8 +2,8 @@
 // included. Stays up until Ctrl-C, then cleans up. `--once` ends by itself, `--json FILE` writes what was seen and judged (also on failure),
 // `--keep` leaves the lab up and says how to look around.
 
-import { writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Lab, startLab } from '../lab/lab.ts'
@@ -25,11 +25,24 @@ interface Options {
   readonly json: string | undefined
 }
 
+const flags = {
+  once: { type: 'boolean' },
+  keep: { type: 'boolean' },
+  json: { type: 'string' },
+  help: { type: 'boolean' },
+} as const
+
+function valuesOf(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: flags }).values
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n${usage}`)
+    return process.exit(2)
+  }
+}
+
 function optionsOf(argv: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...argv],
-    options: { once: { type: 'boolean' }, keep: { type: 'boolean' }, json: { type: 'string' }, help: { type: 'boolean' } },
-  })
+  const values = valuesOf(argv)
   if (values.help === true) {
     console.log(usage)
     process.exit(0)
@@ -64,20 +77,23 @@ async function judgeMesh(stage: Stage): Promise<void> {
 async function judgeEvidence(stage: Stage, evidence: EvidenceRecorder): Promise<void> {
   const services = await servicesSeenBy(stage.lab.node('lab3'))
   const moved = (await allMoves(stage.lab)).filter(({ outcome }) => outcome === 'done')
-  const movesOf = (name: string) => moved.filter(move => move.service === name).length
+  const way = (name: string) => {
+    const own = moved.filter(move => move.service === name)
+    return [...own.map(({ from }) => from), ...own.slice(-1).map(({ to }) => to)].join(' → ')
+  }
   const memory = services
     .filter(({ image }) => image.startsWith('shoal/ticker'))
     .map(({ id, name }) => ({ name, ...memoryWentOn(evidence.lines.filter(line => line.service === id)) }))
   stage.check({
     name: 'memory',
     ok: memory.length > 0 && memory.every(({ ok }) => ok),
-    detail: memory.map(({ name, detail }) => `${name} (${movesOf(name)} moves): ${detail}`).join('; '),
+    detail: memory.map(({ name, detail }) => `${name} (moves ${way(name)}): ${detail}`).join('; '),
   })
   const copies = services.map(({ id, name }) => ({ name, ...oneCopyRan(evidence.events.filter(event => event.service === id)) }))
   stage.check({
     name: 'one-copy',
     ok: copies.length > 0 && copies.every(({ ok }) => ok),
-    detail: copies.map(({ name, detail }) => `${name} (${movesOf(name)} moves): ${detail}`).join('; '),
+    detail: copies.map(({ name, detail }) => `${name} (moves ${way(name)}): ${detail}`).join('; '),
   })
 }
 
@@ -152,7 +168,10 @@ async function demo(options: Options): Promise<Report> {
     say(`the demo broke off: ${error instanceof Error ? error.message : String(error)}`)
   }
   const report = reportOf(await seen(lab, checks, folder))
-  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`)
+  if (options.json !== undefined) {
+    await mkdir(dirname(options.json), { recursive: true })
+    await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`)
+  }
   await lab?.saveLogs(folder)
   if (!options.once && report.ok && !stop.signal.aborted) {
     console.log(`\n${lookAround(project)}\nCtrl-C ends it and cleans up.`)

@@ -43,6 +43,9 @@ import { VERSION } from './version.ts'
 /** As nice counts: below 0 comes first. */
 const PRIORITY = -10
 
+/** Time the mesh has to say which services live elsewhere by now, milliseconds: a member on the LAN answers in tens. */
+const EPOCHS_MS = 3_000
+
 /** Time the engine has to answer at start, milliseconds. */
 const ENGINE_FIRST_WORD_MS = 10_000
 
@@ -170,6 +173,7 @@ async function startParts(ground: Ground, stack: AsyncDisposableStack): Promise<
 
   stack.defer(() => services.stop())
   stack.defer(() => mover.stop())
+  await hearEpochs(ground)
   await services.load(life)
   await mover.recover()
   await services.start(id => mover.busy(id), life)
@@ -177,6 +181,16 @@ async function startParts(ground: Ground, stack: AsyncDisposableStack): Promise<
   stack.defer(() => loop.stop())
   loop.start()
   await openNodeApi(ground, services, moves, stack)
+}
+
+/** Before a container of ours runs on: does a newer epoch live elsewhere? A mesh that cannot be reached must not keep this node from its work. */
+async function hearEpochs({ mesh, log, life }: Ground): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<'late'>()
+  const cancel = systemClock.after(EPOCHS_MS, () => resolve('late'))
+  const heard = await Promise.race([mesh.caughtUp(), promise])
+  cancel()
+  if (heard === 'late' && !life.aborted)
+    log.warn('no other member answered yet: services run on by what this node knew when it stopped')
 }
 
 function ownLoad({ loaded, log, ability, network, strategy, mesh }: Ground): OwnLoad {
@@ -246,7 +260,7 @@ function controlLoop(ground: Ground, services: Services, own: OwnLoad, mover: Mo
     cgroup: ability.cgroup,
     services: () => services.list().flatMap(({ id }) => placed(id, services.containerOf(id))),
     useOf: ability.useOf,
-    moves: () => ({ running: mover.running(), begun: mover.list().length }),
+    moves: () => mover.activity(),
     gpu: ability.gpu,
     override: ability.override,
   })

@@ -30,6 +30,7 @@ export class MeshLife implements MeshReactions {
   readonly #up = new Set<NodeId>()
   readonly #bootstrap = new Set<NodeId>()
   readonly #beats: (() => void)[] = []
+  readonly #caughtUp = Promise.withResolvers<void>()
   #stopped = false
 
   constructor(parts: MeshParts) {
@@ -69,6 +70,13 @@ export class MeshLife implements MeshReactions {
     })
     driver.start()
     this.#beat()
+  }
+
+  /** See {@link Mesh.caughtUp}. */
+  caughtUp(): Promise<void> {
+    const { membership, self } = this.#parts
+    const alone = [...membership.members().keys()].every(id => id === self.id)
+    return alone ? Promise.resolve() : this.#caughtUp.promise
   }
 
   /** Tells the members, then falls silent. */
@@ -137,6 +145,7 @@ export class MeshLife implements MeshReactions {
         const own = exchange.sealedOf(self.id)
         if (own !== undefined) carrier.spread(own)
         await antiEntropy.sync(id)
+        this.#caughtUp.resolve()
         await whereabouts.seek(id)
         await carrier.compare(id)
       } catch (error) {

@@ -73,13 +73,14 @@ export function meshSurface(parts: MeshParts, life: MeshLife): Mesh {
       if (membership.isMember(peer)) return await links.open(peer, protocol, signal)
       throw new MeshError('MESH_NOT_MEMBER', {
         what: `${peer.slice(-8)} is no member of this mesh, or this node is none`,
-        hint: '`shoal peers` lists the members',
+        hint: '`shoal node ls` lists the members',
       })
     },
     onStream(protocol, handler) {
       links.handle(protocol, 'members', handler).catch((error: unknown) => life.onFailure(self.id, `serving ${protocol}`, error))
     },
     onEvent: listener => life.onEvent(listener),
+    caughtUp: () => life.caughtUp(),
     async stop() {
       await life.stop()
       await driver.settled()
@@ -163,7 +164,10 @@ function idOf(among: readonly { readonly id: NodeId; readonly name: string }[], 
   const [only] = ids
   if (only !== undefined && ids.length === 1) return only
   if (only === undefined) {
-    throw new MeshError('MESH_UNKNOWN_NODE', { what: `no such node: ${said}`, hint: '`shoal peers` lists members and who waits' })
+    throw new MeshError('MESH_UNKNOWN_NODE', {
+      what: `no such node: ${said}`,
+      hint: '`shoal node ls` lists the members, `shoal approve` those that wait',
+    })
   }
   throw new MeshError('MESH_AMBIGUOUS_NAME', {
     what: `${said} fits ${ids.length} nodes: ${ids.join(', ')}`,

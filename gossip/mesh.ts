@@ -125,6 +125,8 @@ export interface Mesh {
   openStream(peer: NodeId, protocol: string, signal: AbortSignal): Promise<ByteStream>
   onStream(protocol: string, handler: (stream: ByteStream) => Promise<void>): void
   onEvent(listener: (event: MeshEvent) => void): () => void
+  /** Resolves when the records were compared with one other member since the start; at once when there is none to compare with. */
+  caughtUp(): Promise<void>
   /** Announces leaving, then closes. */
   stop(): Promise<void>
 }

@@ -171,6 +171,7 @@ export class SimMesh implements Mesh {
     return () => undefined
   }
 
+  async caughtUp(): Promise<void> {}
   async stop(): Promise<void> {}
 
   #put(record: ServiceRecord): void {

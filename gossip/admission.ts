@@ -62,7 +62,7 @@ export function planRemoval(
   if (!isMember(roster, subject)) {
     throw new TrustError('NOT_A_MEMBER', {
       what: `${subject} is no member of mesh ${roster.meshId}`,
-      hint: '`shoal peers` lists the members',
+      hint: '`shoal node ls` lists the members',
     })
   }
   const counter = Math.min(nextCounter(roster, subject), trustLimits.counterMax)
@@ -137,7 +137,8 @@ function recordsAbout(roster: Roster, subject: NodeId): readonly SignedMemberRec
 function authorityOf(roster: Roster, by: Signer): number {
   const counter = by.id === MESH ? 1 : roster.judgement.authority.get(by.id)
   if (counter !== undefined && (by.id === MESH || isMember(roster, by.id))) return counter
-  const hint = 'do it on a member that may (`shoal peers` shows which), or let a person confirm this one there: `shoal approve`'
+  const hint =
+    'do it on a member that may (`shoal node inspect` shows it), or let a person confirm this one there: `shoal approve`'
   throw new TrustError('NOT_ADMITTING', { what: `${by.id} has no right to admit or remove in mesh ${roster.meshId}`, hint })
 }
 
@@ -146,6 +147,6 @@ function counterFor(roster: Roster, subject: NodeId): number {
   if (counter <= trustLimits.counterMax) return counter
   throw new TrustError('REMOVED', {
     what: `the counters of ${subject} are used up`,
-    hint: 'give that node a new identity: remove its identity.key',
+    hint: 'give that node a new identity: move the file `identity` of its data directory away',
   })
 }

@@ -250,7 +250,7 @@ const refusalWords: Partial<Record<TrustErrorCode, { readonly what: string; read
   NOT_SETTLED: { what: 'the asked node is still finding its own mesh', hint: 'it is asked again in a moment' },
   NOT_ADMITTING: {
     what: 'this member has no right to admit',
-    hint: 'approve on a member that has it: `shoal peers` shows which',
+    hint: 'approve on a member that has it: `shoal node inspect` shows it',
   },
   ALREADY_MEMBER: {
     what: 'this node belongs to a mesh with other members, services or tokens',

@@ -112,7 +112,7 @@ export interface FoundingState {
   readonly attempt: number
   /** The mesh last asked: only its answer may admit us. */
   readonly asked: MeshId | null
-  /** The mesh a person chose, by token or `shoal accept`. */
+  /** The mesh a person chose, by token or by name. */
   readonly chosen: MeshId | null
 }
 

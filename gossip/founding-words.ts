@@ -19,7 +19,7 @@ function line(state: FoundingState, now: Millis): string {
     return `in mesh ${mesh.meshId} with ${mesh.crowded ? 'more than ' : ''}${mesh.others.size} other node(s)`
   const choice = chooseMesh(state, now)
   if (choice.to === 'several')
-    return `${own}heard ${choice.meshIds.length} meshes (${choice.meshIds.slice(0, 4).join(', ')}): choose one with \`shoal accept MESH\` or \`shoal join TOKEN\``
+    return `${own}heard ${choice.meshIds.length} meshes (${choice.meshIds.slice(0, 4).join(', ')}): choose one: \`shoal join TOKEN\` with what \`shoal invite\` prints on a member of it`
   switch (activity.at) {
     case 'listening':
       return 'listening for a mesh'
@@ -51,7 +51,7 @@ function alone(state: FoundingState, now: Millis): string {
   if (others.size === 0) return 'no other node heard'
   const [first] = others
   if (state.used)
-    return `heard mesh ${first}; this node has services or tokens and joins only by \`shoal accept ${first}\` or a token`
-  if (!consents(state, now)) return `heard mesh ${first}; join it with \`shoal accept ${first}\``
+    return `heard mesh ${first}; this node has services or tokens and joins only by a token: \`shoal invite\` there, \`shoal join TOKEN\` here`
+  if (!consents(state, now)) return `heard mesh ${first}; join it: \`shoal invite\` there, \`shoal join TOKEN\` here`
   return 'finding out which mesh to join'
 }

@@ -159,7 +159,8 @@ test('a mesh of one with services or tokens stays, and says how a person can joi
   ])
   expect(effects).toEqual([])
   expect(announcement(state, 70_000).loneAndFresh).toBe(false)
-  expect(describeState(state, 70_000).says).toContain('shoal accept b')
+  expect(describeState(state, 70_000).says).toContain('heard mesh b')
+  expect(describeState(state, 70_000).says).toContain('shoal join TOKEN')
 })
 
 test('after its first 15 minutes a node is taken by nobody without a person', () => {

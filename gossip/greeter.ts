@@ -9,6 +9,7 @@ import { LIMITS, RHYTHM } from './limits.ts'
 import type { Links } from './links.ts'
 import type { Membership } from './membership.ts'
 import type { PeerBook } from './peer-book.ts'
+import type { MeshId } from './signing.ts'
 import type { HelloMessage } from './wire/join.ts'
 
 export interface GreeterPorts {
@@ -39,6 +40,8 @@ export class Greeter {
   readonly #greetedAt = new Map<NodeId, Millis>()
   /** Who said hello since its connection stands. */
   readonly #spoke = new Set<NodeId>()
+  /** Whose hello since then was told as a member's, and of which mesh. One heard before this node entered that mesh is not enough. */
+  readonly #proven = new Map<NodeId, MeshId>()
   readonly #stop = new AbortController()
 
   constructor(ports: GreeterPorts) {
@@ -85,11 +88,13 @@ export class Greeter {
       await membership.merge(hello.chain)
       if (membership.isMember(from)) {
         peer.waitingSince = undefined
+        this.#proven.set(from, hello.meshId)
         driver.dispatch({ on: 'memberJoined', id: from })
         onProven(from, hello)
         return
       }
     }
+    this.#proven.delete(from)
     const { fresh, meshId, meshSize, loneAndFresh, admits } = hello
     driver.dispatch({
       on: 'heard',
@@ -128,6 +133,7 @@ export class Greeter {
   lost(id: NodeId): void {
     this.#greetedAt.delete(id)
     this.#spoke.delete(id)
+    this.#proven.delete(id)
   }
 
   /** What this node says changed: everyone who is not yet of this mesh should know at once. */
@@ -147,9 +153,9 @@ export class Greeter {
 
   /** Whether `id` said hello as a member of this mesh since its connection stands. */
   isProven(id: NodeId): boolean {
-    const { book, membership } = this.#ports
-    const said = this.#spoke.has(id) ? book.get(id)?.hello?.meshId : undefined
-    return said !== undefined && said !== null && said === membership.meshId && membership.isMember(id)
+    const { membership } = this.#ports
+    const meshId = this.#proven.get(id)
+    return meshId !== undefined && meshId === membership.meshId && membership.isMember(id)
   }
 
   stop(reason: Error): void {

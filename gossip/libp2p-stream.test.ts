@@ -106,6 +106,18 @@ test.concurrent.each(['near', 'far'] as const)(
   },
 )
 
+test.concurrent('a reader that is always slower than its sender gets everything: it holds back again and again', async () => {
+  await using pair = await streamPair()
+  const pouring = pour(pair.near, 48 * MIB)
+  let bytes = 0
+  for await (const chunk of pair.far.incoming) {
+    bytes += chunk.length
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+  await pouring.done
+  expect(bytes).toBe(48 * MIB)
+})
+
 test.concurrent('a peer that is killed leaves an error behind, never a clean end', async () => {
   await using pair = await streamPair()
   await pair.near.write(Buffer.from('half of a mess'))

@@ -1,7 +1,8 @@
-// A libp2p stream as a ByteStream, in the only form that really holds back (measured; four traps of js-libp2p 3 are fenced here):
+// A libp2p stream as a ByteStream, in the only form that really holds back (measured; five traps of js-libp2p 3 are fenced here):
 // `onDrain()` works once, so we wait for the `drain` event; `for await` over a stream has no back-pressure, so we read by `message`
-// and `pause()`/`resume()`; a killed peer's stream closes without an error, so only a half-close counts as an end; and a graceful
-// close of the connection half-closes streams in the middle, so whoever carries data frames it with length and digest.
+// and `pause()`/`resume()`, never the one inside the other; a killed peer's stream closes without an error, so only a half-close counts
+// as an end; and a graceful close of the connection half-closes streams in the middle, so whoever carries data frames it with length
+// and digest.
 
 import type { Stream } from '@libp2p/interface'
 import type { NodeId } from '../placement/view.ts'
@@ -59,12 +60,26 @@ function readerOf(stream: Stream, peer: NodeId, onBytes: (() => void) | undefine
     failure ??= broken(peer, why, cause)
     wake()
   }
+  let resuming = false
+  const holdBack = (): void => {
+    if (!resuming && queuedBytes > LIMITS.readQueueHighBytes && stream.readStatus === 'readable') stream.pause()
+  }
+  /** `resume()` first hands out what it held, then opens the window: a `pause()` in between would be undone, and the window grow for ever. */
+  const letCome = (): void => {
+    resuming = true
+    try {
+      stream.resume()
+    } finally {
+      resuming = false
+    }
+    holdBack()
+  }
   stream.addEventListener('message', event => {
     const chunk = event.data instanceof Uint8Array ? event.data : event.data.subarray()
     onBytes?.()
     queue.push(chunk)
     queuedBytes += chunk.byteLength
-    if (queuedBytes > LIMITS.readQueueHighBytes && stream.readStatus === 'readable') stream.pause()
+    holdBack()
     wake()
   })
   stream.addEventListener('remoteCloseWrite', () => {
@@ -73,7 +88,8 @@ function readerOf(stream: Stream, peer: NodeId, onBytes: (() => void) | undefine
   })
   const onEnd = (): void => {
     if (halfClosed) ended = true
-    else fail('it went away without a word')
+    // The reason, if there is one, comes in the `close` right behind it.
+    else queueMicrotask(() => fail('it went away without a word'))
     wake()
   }
   stream.addEventListener('end', onEnd)
@@ -90,7 +106,7 @@ function readerOf(stream: Stream, peer: NodeId, onBytes: (() => void) | undefine
         const chunk = queue.shift()
         if (chunk !== undefined) {
           queuedBytes -= chunk.byteLength
-          if (queuedBytes < LIMITS.readQueueLowBytes && stream.readStatus === 'paused') stream.resume()
+          if (queuedBytes < LIMITS.readQueueLowBytes && stream.readStatus === 'paused') letCome()
           return { done: false, value: chunk }
         }
         if (failure !== undefined) throw failure

@@ -32,7 +32,7 @@ export const LIMITS = {
   requestsPendingMax: 256,
   /** The longest any request may wait, whatever its caller says. */
   requestMs: 600_000,
-  /** Bytes of notices (reports, heartbeats) queued for a peer that does not read; newer ones replace what is dropped. */
+  /** Frames queued for a peer that does not read; a notice (report, heartbeat) beyond is dropped: the next one says it anew. */
   noticeBacklogFrames: 64,
   /** Handshake and protocol negotiation with a peer on the same continent, with room for a busy board. */
   dialMs: 8_000,
@@ -43,9 +43,11 @@ export const LIMITS = {
   /** How long a stream of a peer that is about to become a member is held before it is refused. */
   gateHoldMs: 10_000,
 
+  /** Connections held at once, to members and strangers together; beyond it libp2p closes some. Room for some two hundred members. */
   connectionsMax: 300,
   /** New connections per second from one host: twelve daemons on one machine start at once (facts: trap 12). */
   inboundPerHostPerSecond: 50,
+  /** Incoming connections whose handshake is under way at once; more are refused. */
   inboundPendingMax: 100,
   /** Streams of one protocol per connection. */
   inboundStreamsMax: 64,

@@ -110,6 +110,6 @@ export class MemberLinks {
 function unknownMember(id: NodeId): MeshError {
   return new MeshError('MESH_NOT_MEMBER', {
     what: `${id.slice(-8)} is no member of this mesh, or this node is none`,
-    hint: '`shoal peers` lists the members, `shoal status` says where this node stands',
+    hint: '`shoal node ls` lists the members, `shoal status` says where this node stands',
   })
 }

@@ -31,7 +31,7 @@ export class OpenTokens {
     return dropExpired(this.#entries, this.#clock.wallNow()).length
   }
 
-  /** A new token as text. @throws TrustError TOKEN_TTL, TOKENS_FULL, TOKEN_MALFORMED */
+  /** A new token as text. @throws TrustError TOKEN_TTL, TOKENS_FULL, NOT_REACHABLE, TOKEN_MALFORMED */
   async make(request: {
     readonly mesh: MeshKey
     readonly role: Role

@@ -113,7 +113,12 @@ export class Reception {
     }
     const reply = await joining.ask(id, question, AbortSignal.timeout(askTimeoutMs))
     if (reply.t === 'refused') throw new PeerError(id, reply.code, { what: reply.what, hint: reply.hint })
-    if (reply.t !== 'admitted') throw new Error(`${id.slice(-8)} answered an ask with ${reply.t}`)
+    if (reply.t !== 'admitted') {
+      throw new PeerError(id, 'MESH_BAD_MESSAGE', {
+        what: `${id.slice(-8)} answered an ask with ${reply.t}`,
+        hint: 'run the same release of Shoal on all nodes',
+      })
+    }
     if (token !== undefined) checkTokenMesh(token, reply.mesh)
     this.#admittedBy(id, reply)
   }
@@ -132,7 +137,7 @@ export class Reception {
     await joining.ask(id, { ...fields, t: 'admit' }, AbortSignal.timeout(this.#ports.askTimeoutMs)).catch(() => undefined)
   }
 
-  /** A new token. @throws TrustError NOT_ADMITTING, TOKEN_TTL, TOKENS_FULL */
+  /** A new token. @throws TrustError NOT_ADMITTING, TOKEN_TTL, TOKENS_FULL, NOT_REACHABLE */
   async invite(ttlMs: Millis, role: Role, secret: Uint8Array): Promise<string> {
     const { membership, tokens, driver, addresses, self } = this.#ports
     this.#needRight()
@@ -266,7 +271,9 @@ export class Reception {
     const inMesh = this.#ports.membership.meshId !== null
     return new TrustError(inMesh ? 'NOT_ADMITTING' : 'NOT_A_MEMBER', {
       what: inMesh ? 'this node has no right to admit others' : 'this node is in no mesh yet',
-      hint: inMesh ? 'do it on a member that has it (`shoal peers`), or approve this node there first' : 'see `shoal status`',
+      hint: inMesh
+        ? 'do it on a member that has it (`shoal node inspect` shows it), or approve this node there first'
+        : 'see `shoal status`',
     })
   }
 }

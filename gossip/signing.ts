@@ -71,7 +71,7 @@ export function meshIdOf(mesh: MeshKey): MeshId {
  * @throws {TrustError} PEER_ID_INVALID
  */
 export function peerPublicKey(id: NodeId): Uint8Array {
-  const hint = 'a peer id of Shoal starts with 12D3KooW: copy it from `shoal peers` or `shoal status`'
+  const hint = 'a peer id of Shoal starts with 12D3KooW: copy it from `shoal node ls` or `shoal status`'
   try {
     const peer = peerIdFromString(id)
     if (peer.type === 'Ed25519' && peer.toString() === id) return peer.publicKey.raw
@@ -121,5 +121,8 @@ function ed25519(raw: Uint8Array): Extract<ReturnType<typeof publicKeyFromRaw>, 
 }
 
 function keyInvalid(what: string): TrustError {
-  return new TrustError('KEY_INVALID', { what, hint: 'restore identity.key from a backup, or remove it to start as a new node' })
+  return new TrustError('KEY_INVALID', {
+    what,
+    hint: 'restore the file `identity` of its data directory from a backup, or move it away to start as a new node',
+  })
 }

@@ -67,7 +67,7 @@ test.each([
 test('what makes no sense makes no token', () => {
   expect(() => make([], { ttlMs: 0 })).toThrow(code('TOKEN_TTL'))
   expect(() => make([], { ttlMs: 31 * 24 * 3_600_000 })).toThrow(code('TOKEN_TTL'))
-  expect(() => make([], { addresses: [] })).toThrow(code('TOKEN_MALFORMED'))
+  expect(() => make([], { addresses: [] })).toThrow(code('NOT_REACHABLE'))
   const full = Array.from(
     { length: trustLimits.tokensOpen },
     (_, index): TokenEntry => ({ hash: String(index), role: 'edge', expiresAt: WALL + 1, usesLeft: 1 }),

@@ -49,7 +49,7 @@ export interface TokenRequest {
 
 /**
  * Makes a token and adds its entry to those of the issuer (expired ones fall out).
- * @throws {TrustError} TOKEN_TTL, TOKENS_FULL, TOKEN_MALFORMED (no usable address)
+ * @throws {TrustError} TOKEN_TTL, TOKENS_FULL, NOT_REACHABLE (no address), TOKEN_MALFORMED (one that is none)
  */
 export function makeToken(
   entries: readonly TokenEntry[],
@@ -63,6 +63,12 @@ export function makeToken(
   if (kept.length >= trustLimits.tokensOpen) {
     const what = `${kept.length} unused tokens are open on this node`
     throw new TrustError('TOKENS_FULL', { what, hint: 'wait until some expire, or invite from another member' })
+  }
+  if (addresses.length === 0) {
+    throw new TrustError('NOT_REACHABLE', {
+      what: 'a token tells where to join, and this node has no address that another host could reach',
+      hint: 'set listenAddress to an address of the network (0.0.0.0: all of them); now it is a loopback address or nothing is up',
+    })
   }
   if (secret.length !== SECRET_BYTES) throw malformed(`its secret has ${secret.length} bytes instead of ${SECRET_BYTES}`)
   const text = writeToken(mesh, secret, addresses)

@@ -26,6 +26,7 @@ export const trustErrorCodes = {
   TOKEN_EXPIRED: 'the token is over its time, by the clock of its issuer',
   TOKEN_OTHER_MESH: 'the mesh that answered is not the one the token names',
   TOKEN_TTL: 'a time to live out of range',
+  NOT_REACHABLE: 'this node listens where no other host can reach it',
   TOKENS_FULL: 'as many unused tokens as one node keeps',
   WINDOW_DURATION: 'a join window out of range',
   WINDOW_FORBIDDEN: 'the configuration (trust: ask) keeps the join window closed',

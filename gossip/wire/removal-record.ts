@@ -1,4 +1,4 @@
-// The signed statement that a peer belongs to a mesh no longer. Written by `shoal remove`, read by every node, judged by
+// The signed statement that a peer belongs to a mesh no longer. Written by `shoal node rm`, read by every node, judged by
 // gossip/roster.ts, kept for ever. It names the peer by its key, never by a record. Spec: docs/protocols/trust.md.
 
 import { Type, type Static } from 'typebox'

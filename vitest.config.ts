@@ -6,5 +6,7 @@ export default defineConfig({
     include: ['{placement,gossip,migrate,daemon,ui}/**/*.test.ts', 'test/*.test.ts', 'test/{sim,demo,lab}/**/*.test.ts'],
     testTimeout: 10_000,
     pool: 'threads',
+    // No module keeps state (test/architecture.test.ts), so files may share a worker: libp2p, fastify and the schemas load once, not 66 times.
+    isolate: false,
   },
 })

@@ -18,12 +18,14 @@ import { apiAddress, type LoadedConfig } from './config.ts'
 import { ControlLoop } from './control-loop.ts'
 import { DockerEngine } from './docker-engine.ts'
 import { checkHost } from './doctor.ts'
+import { membership } from './doctor-checks.ts'
 import type { Engine } from './engine.ts'
 import { GpuProbe, listenToProgram } from './gpu-probe.ts'
 import { hostFiles } from './host-files.ts'
 import { openIdentity } from './identity.ts'
 import { LoadSampler } from './load-sampler.ts'
 import { type Logger, openLog } from './log.ts'
+import { memberWarnings } from './member-warnings.ts'
 import { moveEngine } from './move-engine.ts'
 import { moveRecords, openJournal } from './move-store.ts'
 import { knockByDatagram, NetworkWatch } from './network-id.ts'
@@ -292,7 +294,9 @@ async function openNodeApi(ground: Ground, services: Services, own: OwnMoves, st
     name: config.name,
     role: config.role,
     warnings: () => [
+      ...loaded.warnings,
       ...ability.warnings(),
+      ...memberWarnings(mesh.members()),
       ...services.parked().map(copy => `a copy of ${copy.name} is kept aside here: a newer one lives elsewhere`),
     ],
   }
@@ -327,7 +331,9 @@ async function openNodeApi(ground: Ground, services: Services, own: OwnMoves, st
           strategy: strategy.strategy,
           setStrategy: strategy.setStrategy,
           config: () => configReply(config, origin),
-          doctor: async signal => ({ checks: [...(await checkHost(loaded, signal))] }),
+          doctor: async signal => ({
+            checks: [...(await checkHost(loaded, signal)), membership(memberWarnings(mesh.members()))],
+          }),
         },
         membership: membershipActions(parts),
         events: feed,

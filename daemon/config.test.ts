@@ -35,6 +35,12 @@ test('a flag wins over a variable, a variable over the file, the file over the p
   })
 })
 
+test('an API that others can reach is warned of at every start; one on loopback is not', () => {
+  const { warnings } = load({ flags: { api: '0.0.0.0:4748', apiAllowRemote: 'true' } })
+  expect(warnings).toEqual([expect.stringMatching(/0\.0\.0\.0:4748 asks nobody who they are.*root/)])
+  expect(load({ flags: { apiAllowRemote: 'true' } }).warnings).toEqual([])
+})
+
 test("the preset lab is placement's own", () => {
   expect(placementSettings(load({ flags: { preset: 'lab' } }).config)).toEqual(lab)
 })

@@ -120,6 +120,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   derivePaths(merged, origin)
   const config = check(nest(merged), origin)
   crossCheck(config, origin)
+  warnings.push(...openApiWarning(config))
   return { config: deepFreeze(config), origin: Object.freeze(Object.fromEntries(origin)), warnings }
 }
 
@@ -259,6 +260,13 @@ function crossCheck(config: Config, origin: ReadonlyMap<string, string>): void {
     refuse('api', `the API and the mesh cannot both have port ${port}`, 'give them different ports')
   if (Buffer.byteLength(config.socket) > 107)
     refuse('socket', `the path ${config.socket} is too long for a unix socket`, 'use one of at most 107 bytes')
+}
+
+/** Allowed, and worth saying at every start: whoever reaches the API can run any container, as root. */
+function openApiWarning(config: Config): readonly string[] {
+  return isLoopback(apiAddress(config).host)
+    ? []
+    : [`the API on ${config.api} asks nobody who they are: whoever can reach it is root on this host (apiAllowRemote is set)`]
 }
 
 /** Host and port of `api`; a port of 0 takes a free one. */

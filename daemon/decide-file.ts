@@ -12,6 +12,7 @@ import type { Movable, MoveReason } from '../placement/strategy.ts'
 import { strategyNamed, strategyNames } from '../placement/strategies.ts'
 import { ZERO } from '../placement/vec.ts'
 import type { NodeView, Profile, Vec } from '../placement/view.ts'
+import { bad, fileInForm, loadsInForm, nodeInForm, serviceInForm } from './decide-words.ts'
 import { nearest } from './nearest.ts'
 
 /** Nodes and services a file may name; a decision scans ten thousand peers in milliseconds. */
@@ -48,6 +49,9 @@ const NodeEntry = Type.Object(
     criu: optional(Type.Union([Name, Type.Null()])),
     shim: optional(Type.Boolean()),
     cpuDigest: optional(Type.String({ maxLength: 256 })),
+    kernel: optional(Type.String({ maxLength: 256 })),
+    engine: optional(Type.String({ maxLength: 256 })),
+    modes: optional(Type.Array(Type.Enum(['stateless', 'stop-copy']))),
   },
   closed,
 )
@@ -61,6 +65,8 @@ const ServiceEntry = Type.Object(
     cpu: optional(Amount),
     ram: optional(Amount),
     gpu: optional(Amount),
+    node: optional(Name),
+    image: optional(Type.String({ maxLength: 512 })),
     use: optional(
       Type.Object({ cpu: optional(Percent), ram: optional(Percent), ramBytes: optional(Amount), gpu: optional(Percent) }, closed),
     ),
@@ -85,6 +91,7 @@ const File = Type.Object(
     options: optional(Options),
     threshold: optional(Type.Unknown()),
     seed: optional(Type.Integer({ minimum: 0, maximum: 4_294_967_295 })),
+    need: optional(Type.Unknown()),
     self: Type.Unknown(),
     services: Type.Array(Type.Unknown(), { maxItems: MOST_SERVICES }),
     nodes: optional(Type.Array(Type.Unknown(), { maxItems: MOST_NODES })),
@@ -93,9 +100,6 @@ const File = Type.Object(
   },
   closed,
 )
-
-const bad = (what: string, hint = 'docs/placement.md describes the file, with an example', cause?: unknown): PlacementError =>
-  new PlacementError('VIEW_REFUSED', { what, hint, ...(cause === undefined ? {} : { cause }) })
 
 /** The value at a JSON pointer. */
 function valueAt(value: unknown, pointer: string): unknown {
@@ -154,7 +158,7 @@ function quantity(profile: Profile, at: string): Limits {
 const GiB = 2 ** 30
 
 function nodeOf(value: unknown, at: string, role?: 'cloud'): NodeView & { readonly entry: NodeEntry } {
-  const entry = checked(NodeEntry, value, at)
+  const entry = checked(NodeEntry, nodeInForm(value, at), at)
   const name = entry.name ?? entry.id
   if (name === undefined) throw bad(`${at} has no name`)
   const isRole = role ?? entry.role ?? 'edge'
@@ -179,25 +183,57 @@ function nodeOf(value: unknown, at: string, role?: 'cloud'): NodeView & { readon
     rttMs: entry.rttMs ?? null,
     capability: {
       arch: entry.arch ?? 'amd64',
-      kernel: '',
-      engine: '',
+      kernel: entry.kernel ?? '',
+      engine: entry.engine ?? '',
       criu: entry.criu === undefined ? '4.2' : entry.criu,
       shim: entry.shim ?? true,
       cpuDigest: entry.cpuDigest ?? '',
-      modes: ['stateless', 'stop-copy'],
+      modes: entry.modes ?? ['stateless', 'stop-copy'],
     },
   }
 }
 
-function serviceOf(value: unknown, at: string, self: NodeView): Movable {
-  const entry: ServiceEntry = checked(ServiceEntry, value, at)
+/** A number without a unit: in JSON, or as text. */
+const bare = (amount: number | string | undefined): number | undefined =>
+  amount === undefined || !/^\s*\d+(\.\d+)?\s*$/.test(String(amount)) ? undefined : Number(amount)
+
+/** Bare numbers of a service from which on they are taken for percent: nobody asks for so many cores, bytes or GPUs where all loads are percent. */
+interface BareLimits {
+  readonly cpu: number
+  readonly ram: number
+  readonly gpu: number
+}
+
+/** The least bare CPU figure that can be meant as percent. */
+const LEAST_BARE_PERCENT = 5
+
+/**
+ * From when on bare numbers are percent. CPU: from 5 on, when no edge node of the file could take so many cores below the threshold; one such figure
+ * makes all bare CPU figures of the file percent. RAM: up to 100 (a service of 100 bytes there is not). GPU: more than any node has.
+ */
+function bareLimits(entries: readonly ServiceEntry[], nodes: readonly NodeView[], threshold: Vec): BareLimits {
+  const edges = nodes.filter(node => node.role !== 'cloud')
+  const most = Math.max(0, ...edges.map(node => node.capacity.cores)) * (threshold.cpuPct / 100)
+  const percent = entries.some(({ cpu }) => (bare(cpu) ?? 0) >= Math.max(LEAST_BARE_PERCENT, most))
+  return { cpu: percent ? 0 : Number.POSITIVE_INFINITY, ram: 100, gpu: Math.max(1, ...nodes.map(node => node.capacity.gpus)) }
+}
+
+function profileOf(entry: ServiceEntry, limits: BareLimits): Profile {
+  const text = (amount: number | string, isPercent: (value: number) => boolean): string => {
+    const value = bare(amount)
+    return value !== undefined && isPercent(value) ? `${value}%` : String(amount)
+  }
+  return {
+    ...(entry.cpu === undefined ? {} : { cpu: text(entry.cpu, value => value > limits.cpu) }),
+    ...(entry.ram === undefined ? {} : { ram: text(entry.ram, value => value <= limits.ram) }),
+    ...(entry.gpu === undefined ? {} : { gpu: text(entry.gpu, value => value > limits.gpu) }),
+  }
+}
+
+function serviceOf(entry: ServiceEntry, at: string, self: NodeView, limits: BareLimits): Movable {
   const name = entry.name ?? entry.id
   if (name === undefined) throw bad(`${at} has no name`)
-  const profile: Profile = {
-    ...(entry.cpu === undefined ? {} : { cpu: String(entry.cpu) }),
-    ...(entry.ram === undefined ? {} : { ram: String(entry.ram) }),
-    ...(entry.gpu === undefined ? {} : { gpu: String(entry.gpu) }),
-  }
+  const profile = profileOf(entry, limits)
   quantity(profile, at)
   const { capacity } = self
   const ramBytes =
@@ -229,7 +265,7 @@ function thresholdOf(value: unknown): Vec {
   const limit = Type.Number({ exclusiveMinimum: 0, maximum: 100 })
   if (typeof value === 'number') return { ...lab.threshold, cpuPct: checked(limit, value, 'threshold') }
   const Thresholds = Type.Object({ cpu: optional(limit), ram: optional(limit), gpu: optional(limit) }, closed)
-  const { cpu, ram, gpu } = checked(Thresholds, value, 'threshold')
+  const { cpu, ram, gpu } = checked(Thresholds, loadsInForm(value, 'threshold'), 'threshold')
   return { cpuPct: cpu ?? lab.threshold.cpuPct, ramPct: ram ?? lab.threshold.ramPct, gpuPct: gpu ?? lab.threshold.gpuPct }
 }
 
@@ -279,7 +315,7 @@ export function readDecideFile(text: string): Asked {
   } catch (cause) {
     throw bad(`the file is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, undefined, cause)
   }
-  const file = checked(File, value, '')
+  const file = checked(File, fileInForm(value), '')
   const settings: PlacementSettings = {
     ...lab,
     strategy: strategyNamed(file.strategy ?? strategyNames[0] ?? '').name,
@@ -289,7 +325,17 @@ export function readDecideFile(text: string): Asked {
     order: file.options?.order ?? 'as-deployed',
   }
   const { self, peers } = placesOf(file)
-  const services = file.services.map((service, index) => serviceOf(service, `services.${index}`, self))
+  const entries = file.services.map((service, index): ServiceEntry => {
+    const at = `services.${index}`
+    return checked(ServiceEntry, serviceInForm(service, at, file.need), at)
+  })
+  const limits = bareLimits(entries, [self, ...peers], settings.threshold)
+  // A file may list the services of the whole mesh: a node decides for its own only.
+  const services = entries.flatMap((entry, index) =>
+    entry.node === undefined || entry.node === self.name || entry.node === self.id
+      ? [serviceOf(entry, `services.${index}`, self, limits)]
+      : [],
+  )
   unique(services, 'services')
   // What no service uses is outside, unless the file says so itself.
   const used = (dimension: keyof Vec): number => services.reduce((sum, service) => sum + service.use[dimension], 0)

@@ -51,6 +51,120 @@ test('needs may be numbers of cores, portable from node to node', () => {
   })
 })
 
+/** The decisions of the thesis's two runs, each with what it led to. */
+const thesis = [
+  { at: 'I-1', by: 'algorithm-1', self: 'lab3', lab3: 72, vrone: 38, lab4: 39, apps: [1, 2, 3], to: ['vrone', 'lab4', 'mec'] },
+  { at: 'I-2', by: 'algorithm-1', self: 'lab4', lab3: 72, vrone: 38, lab4: 59, apps: [2], to: ['vrone'] },
+  { at: 'I-3', by: 'algorithm-1', self: 'vrone', lab3: 72, vrone: 58, lab4: 59, apps: [1, 2], to: ['mec', 'mec'] },
+  {
+    at: 'II-1',
+    by: 'algorithm-2',
+    self: 'lab3',
+    lab3: 60,
+    vrone: 8,
+    lab4: 15,
+    apps: [1, 2, 3, 4],
+    to: ['lab4', 'lab4', 'lab4', 'vrone'],
+  },
+  { at: 'II-2', by: 'algorithm-2', self: 'lab4', lab3: 60, vrone: 8, lab4: 55, apps: [1, 2, 3], to: ['vrone', 'vrone', 'vrone'] },
+  {
+    at: 'II-3',
+    by: 'algorithm-2',
+    self: 'vrone',
+    lab3: 60,
+    vrone: 58,
+    lab4: 55,
+    apps: [1, 2, 3, 4],
+    to: ['mec', 'mec', 'mec', 'mec'],
+  },
+] as const
+type Case = (typeof thesis)[number]
+const namesOf = ({ apps }: Case) => apps.map(app => `app-${app}`)
+const loadsOf = ({ lab3, vrone, lab4 }: Case) => Object.entries({ lab3, vrone, lab4 })
+const lanOf = (name: string) => (name === 'lab4' ? 'b' : 'a')
+
+/** The ways somebody who has not read the page may write them. */
+const forms: Readonly<Record<string, (one: Case) => object>> = {
+  'the documented form': one => ({
+    strategy: one.by,
+    self: one.self,
+    nodes: [...loadsOf(one).map(([name, cpu]) => ({ name, cpu, network: lanOf(name) })), { name: 'mec', role: 'cloud' }],
+    services: namesOf(one).map(name => ({ name, cpu: '10%' })),
+  }),
+  'bare needs and cpuPct': one => ({
+    strategy: one.by,
+    threshold: { cpuPct: 50 },
+    self: one.self,
+    nodes: loadsOf(one).map(([name, cpuPct]) => ({ name, role: 'edge', cpuPct, networkId: lanOf(name), cores: 8 })),
+    cloud: { name: 'mec' },
+    services: namesOf(one).map(name => ({ name, cpu: 10 })),
+  }),
+  'services inside self, loads in load': one => ({
+    algorithm: one.by === 'algorithm-1' ? 'Algorithm I' : 'II',
+    threshold: '50%',
+    self: {
+      id: one.self,
+      load: { cpuPct: one[one.self] },
+      network: lanOf(one.self),
+      services: namesOf(one).map(name => ({ name, need: { cpu: 10 } })),
+    },
+    peers: [
+      ...loadsOf(one)
+        .filter(([name]) => name !== one.self)
+        .map(([id, cpu]) => ({ id, load: { cpu, ram: 20 }, lan: lanOf(id) })),
+      { id: 'mec', role: 'Cloud', load: 0 },
+    ],
+  }),
+  'nodes by name, services of the whole mesh, one need for all': one => ({
+    strategy: one.by,
+    self: one.self,
+    need: 10,
+    nodes: {
+      ...Object.fromEntries(loadsOf(one).map(([name, cpu]) => [name, { cpu: `${cpu}%`, net: lanOf(name) }])),
+      mec: { cloud: true },
+    },
+    services: [...namesOf(one).map(name => ({ name, on: one.self })), { name: 'else', on: 'mec' }],
+  }),
+  'percentages in profiles': one => ({
+    strategy: one.by,
+    self: one.self,
+    nodes: [...loadsOf(one).map(([name, cpu]) => ({ name, load: cpu, network: lanOf(name) })), { name: 'mec', role: 'cloud' }],
+    services: namesOf(one).map(name => ({ id: name, profile: { cpu: '10%' } })),
+  }),
+}
+
+test.each(Object.keys(forms).flatMap(form => thesis.map(one => ({ form, one, at: one.at }))))(
+  '$at of the thesis has its targets, written as $form',
+  ({ form, one }) => {
+    expect(targets(forms[form]?.(one) ?? {})).toEqual(namesOf(one).map((name, index) => [name, one.to[index]]))
+  },
+)
+
+test('cpu of a service without a unit is cores where a node has room for so many, else percent like the loads', () => {
+  const need = (cpu: unknown, cores: number) =>
+    decided({ ...minimal, self: { name: 'a', cpu: 60, cores }, services: [{ name: 's', cpu }], peers: [{ name: 'b', cores }] })
+      .steps[0]?.candidates[0]?.need.cpu
+  expect(need(1, 4)).toBe(25)
+  expect(need(10, 4)).toBe(10)
+  expect(need('10', 16)).toBe(10)
+  expect(need(10, 64)).toBe(15.6)
+})
+
+test('one thing said in two words is refused: either could be meant', () => {
+  expect(() => decided({ ...minimal, peers: [{ name: 'b', cpu: 10, cpuPct: 12 }] })).toThrow(
+    'peers.0 says cpu twice: "cpu" and "cpuPct"',
+  )
+  expect(() => decided({ ...minimal, services: [{ name: 's', cpu: '10%', need: 5 }] })).toThrow('services.0 says cpu twice')
+  expect(() => decided({ ...minimal, self: { name: 'a', services: [] } })).toThrow('the services are given twice')
+})
+
+test('an unknown key names the nearest one', () => {
+  expect(() => decided({ ...minimal, peers: [{ name: 'b', netwrok: 'x' }] })).toThrow(
+    expect.objectContaining({ message: 'peers.0 has the unknown key "netwrok"', hint: 'did you mean network?' }),
+  )
+  expect(() => decided({ ...minimal, peers: [{ name: 'b', load: { cqu: 3 } }] })).toThrow('peers.0 has the unknown key "cqu"')
+})
+
 test('a green node moves nothing, and says so', () => {
   const asked = readDecideFile(JSON.stringify({ ...minimal, self: { name: 'a', cpu: 49.9 } }))
   expect(planText(asked, planAsked(asked))).toBe(

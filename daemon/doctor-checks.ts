@@ -49,6 +49,17 @@ export function configuration(warnings: readonly string[]): Check {
     : warning('configuration', warnings.join('; '), '`shoal config show --origin` shows where each value comes from')
 }
 
+/** Told by a node that runs only: whose word counts in the mesh is known there. */
+export function membership(warnings: readonly string[]): Check {
+  return warnings.length === 0
+    ? ok('members', 'all are confirmed, or there are none yet')
+    : warning(
+        'members',
+        warnings.join('; '),
+        'confirm those you know with `shoal approve NAME`; take others out with `shoal node rm NAME`',
+      )
+}
+
 export function engine(found: EngineInfo | EngineError): Check {
   return 'version' in found
     ? ok('engine', `Docker ${found.version}, API ${found.apiVersion}, ${found.storageDriver}, kernel ${found.kernel}`)
@@ -60,7 +71,7 @@ export function runtime(info: EngineInfo | undefined, statelessOnly: boolean): C
   if (info === undefined) return warning('runtime shim', 'unknown while the engine does not answer', 'start the engine first')
   return info.runtimes.includes('shoal')
     ? ok('runtime shim', 'registered in the engine')
-    : warning('runtime shim', 'not registered: services arrive here without their memory', 'run `shoal setup`')
+    : warning('runtime shim', 'not registered: no stateful service can move here', 'run `shoal setup`')
 }
 
 export function memoryMoves(probe: NodeProbe, statelessOnly: boolean): Check {

@@ -53,6 +53,8 @@ test.each([
   { says: 'a clock of 1970', check: judge.clock(0), level: 'warning' },
   { says: 'no GPU', check: judge.gpu({ count: 0, usePct: null, says: 'no GPU found' }), level: 'ok' },
   { says: 'an unknown variable', check: judge.configuration(['SHOAL_PROT is no setting']), level: 'warning' },
+  { says: 'a member nobody confirmed', check: judge.membership(['vrone was let in']), level: 'warning' },
+  { says: 'all confirmed', check: judge.membership([]), level: 'ok' },
   { says: 'no cgroups', check: judge.cgroups(undefined, { cores: 1, ramBytes: 1, gpus: 0 }), level: 'warning' },
 ])('$says: $level, with a next step unless all is well', ({ check, level }) => {
   expect(check.level).toBe(level)
@@ -62,4 +64,8 @@ test.each([
 
 test('the interfaces mDNS does not go out on are listed', () => {
   expect(judge.multicast(true, hint, ['docker0', 'eth0', 'wlan0']).says).toContain('mDNS on eth0; skipped: docker0, wlan0')
+})
+
+test('a node without the shim is said to take no stateful service: it would not lose their memory, it refuses them', () => {
+  expect(judge.runtime({ ...info, runtimes: ['runc'] }, false).says).toBe('not registered: no stateful service can move here')
 })

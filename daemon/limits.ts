@@ -40,3 +40,5 @@ export const GPU_LINE_CHARS = 4_096
 export const GPU_STALE_MS = 15_000
 /** A GPU may show up late after boot, and a tool that died may come back: probed again at this distance (ms). */
 export const GPU_PROBE_AGAIN_MS = 60_000
+/** An explanation waits so long for the node the service came from: what would happen now is the larger part of the answer (ms). */
+export const LAST_DECISION_MS = 3_000

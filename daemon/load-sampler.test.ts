@@ -75,6 +75,32 @@ test('services, foreign containers and the rest are told apart, and add up', asy
   expect(sample?.load.ramPct).toBeCloseTo(50)
 })
 
+test('a service counts as itself from its first moment: what it burns is never load from outside', async () => {
+  const { use, state, open } = node()
+  const sampler = await open()
+  await sampler.sample()
+  state.now = 1000
+  state.services = [{ id: 'web', containerId: id('a') }]
+  use('', 200, 128)
+  use(`/docker/${id('a')}`, 150, 64)
+  const first = await sampler.sample()
+  expect(first?.services).toMatchObject([{ id: 'web', cpuCores: 0.15 }])
+  expect(first?.load.cpuPct).toBeCloseTo(40)
+  expect(first?.outside.cpuPct).toBeCloseTo(10)
+})
+
+test('a container that was there before it became a service counts from what it had used then', async () => {
+  const { use, state, open } = node()
+  use(`/docker/${id('a')}`, 5000, 64)
+  const sampler = await open()
+  await sampler.sample()
+  state.now = 1000
+  state.services = [{ id: 'web', containerId: id('a') }]
+  use('', 200, 128)
+  use(`/docker/${id('a')}`, 5150, 64)
+  expect((await sampler.sample())?.services).toMatchObject([{ id: 'web', cpuCores: 0.15 }])
+})
+
 test('a move does not turn the node red: what it burns is told apart, while it runs and in the sample it ends in', async () => {
   const { use, state, open } = node()
   const sampler = await open()
@@ -118,16 +144,18 @@ test('load from outside that ends during a move is seen at once; load that begin
   expect(seen.at(-1)).toBe(80)
 })
 
-test('a copy that has just arrived has no rate of its own yet', async () => {
+test('a copy that a move has just brought has no rate of its own yet: what its restore burns is not its use', async () => {
   const { use, state, open } = node()
   const sampler = await open()
   await sampler.sample()
   state.now = 1000
+  state.moves = { running: 1, begun: 1 }
   state.services = [{ id: 'web', containerId: id('a') }]
   use(`/docker/${id('a')}`, 5000, 10)
   use('', 5000, 20)
   expect((await sampler.sample())?.services[0]).toMatchObject({ cpuCores: 0, ramBytes: 10 * 1024 ** 2 })
   state.now = 2000
+  state.moves = { running: 0, begun: 1 }
   use(`/docker/${id('a')}`, 5050, 10)
   use('', 5060, 20)
   expect((await sampler.sample())?.services[0]?.cpuCores).toBeCloseTo(0.05)

@@ -50,6 +50,13 @@ interface Reading {
   readonly node: GroupUse
   readonly services: ReadonlyMap<ServiceId, GroupUse & { readonly containerId: string }>
   readonly foreign: ReadonlyMap<string, GroupUse>
+  /** Both of them, by container: one may be foreign in one reading and a service's in the next. */
+  readonly containers: ReadonlyMap<string, GroupUse>
+  /**
+   * What a container had used at this reading that is not in it. 0 where every group was read: it came later. Undefined where that is not known:
+   * the first reading of such a container says nothing of its rate.
+   */
+  readonly newcomerNs: 0 | undefined
   readonly moves: ReturnType<SamplerParts['moves']>
 }
 
@@ -79,24 +86,27 @@ export class LoadSampler {
     const spanNs = (now.at - before.at) * 1e6
     const cores = (later: number, earlier: number): number => Math.max(0, later - earlier) / spanNs
 
+    const touched = touchedByMove(now, before)
+    // A copy that a move brought burns what its restore costs first: its first reading says nothing of its rate.
+    const earlierNs = (containerId: string): number | undefined =>
+      before.containers.get(containerId)?.cpuNs ?? (touched ? undefined : before.newcomerNs)
     const services = [...now.services].map(([id, use]): ServiceUse => {
-      const earlier = before.services.get(id)
-      // The first reading of a copy says nothing of its rate.
-      const cpuCores = earlier?.containerId === use.containerId ? cores(use.cpuNs, earlier.cpuNs) : 0
+      const from = earlierNs(use.containerId)
+      const cpuCores = from === undefined ? 0 : cores(use.cpuNs, from)
       return { id, cpuCores, ramBytes: use.ramBytes, use: percent({ cpuCores, ramBytes: use.ramBytes }, capacity) }
     })
     const own = sum(services)
     const foreign = sum(
       [...now.foreign].map(([id, use]) => {
-        const earlier = before.foreign.get(id)
-        return { cpuCores: earlier === undefined ? 0 : cores(use.cpuNs, earlier.cpuNs), ramBytes: use.ramBytes }
+        const from = earlierNs(id)
+        return { cpuCores: from === undefined ? 0 : cores(use.cpuNs, from), ramBytes: use.ramBytes }
       }),
     )
     const rest = {
       cpuCores: Math.max(0, cores(now.node.cpuNs, before.node.cpuNs) - own.cpuCores),
       ramBytes: Math.max(0, now.node.ramBytes - own.ramBytes),
     }
-    const held = this.#hold(rest, now, before)
+    const held = this.#hold(rest, now, touched)
     const gpuPct = this.#parts.gpu().usePct ?? 0
     const outside = { ...percent(held, capacity), gpuPct }
     const ofServices = percent(own, capacity)
@@ -115,8 +125,7 @@ export class LoadSampler {
     }
   }
 
-  #hold(rest: Rest, now: Reading, before: Reading): Rest {
-    const touched = now.moves.running > 0 || before.moves.running > 0 || now.moves.begun !== before.moves.begun
+  #hold(rest: Rest, now: Reading, touched: boolean): Rest {
     if (!touched || this.#calm === undefined) {
       this.#heldSince = undefined
       this.#calm = rest
@@ -158,7 +167,9 @@ export class LoadSampler {
       const use = ours.has(containerId) ? undefined : await group(containerId)
       if (use !== undefined) foreign.set(containerId, use)
     }
-    return { at, node, services, foreign, moves }
+    const containers = new Map([...foreign, ...[...services.values()].map(use => [use.containerId, use] as const)])
+    const newcomerNs = cgroup === undefined || foreign.size >= SAMPLE_CONTAINERS ? undefined : 0
+    return { at, node, services, foreign, containers, newcomerNs, moves }
   }
 
   /** The whole node: its group where that is limited, else the machine. */
@@ -174,6 +185,11 @@ export class LoadSampler {
   async #capacity(): Promise<Capacity> {
     return nodeCapacity(this.#parts.files, this.#parts.cgroup, this.#parts.gpu().count, this.#parts.override)
   }
+}
+
+/** Whether a move ran in any part of the time between two readings. */
+function touchedByMove(now: Reading, before: Reading): boolean {
+  return now.moves.running > 0 || before.moves.running > 0 || now.moves.begun !== before.moves.begun
 }
 
 /** What the node has: the configured figure, else its group's limit, else the machine. Also asked by `doctor` and for limits of services. */

@@ -45,13 +45,13 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.
 try {
   await buildProgram({ cli, version: VERSION }).parseAsync(process.argv)
   process.exitCode = exit.code
+  // All of ours is put away by now; libraries leave timers behind that would hold the process for seconds after a signal.
+  if (interrupted.signal.aborted) process.exit()
 } catch (error) {
-  if (interrupted.signal.aborted) process.exitCode = EXIT.interrupted
-  else {
-    // Commander has said its own already.
-    if (!(error instanceof CommanderError)) cli.hint(failureInWords(error))
-    process.exitCode = exitCodeFor(error)
-  }
+  if (interrupted.signal.aborted) process.exit(EXIT.interrupted)
+  // Commander has said its own already.
+  if (!(error instanceof CommanderError)) cli.hint(failureInWords(error))
+  // Not when nothing is left to do: what a start that failed leaves behind (timers, idle connections) would hold the shell for seconds. What was
+  // written is out: standard error is written synchronously to files, terminals and, on Linux, pipes.
+  process.exit(exitCodeFor(error))
 }
-// All of ours is put away by now; libraries leave timers behind that would hold the process for seconds after a signal.
-if (interrupted.signal.aborted) process.exit()

@@ -3,12 +3,12 @@
 
 import type { MoveRecord } from '../migrate/move-record.ts'
 import type { Mover } from '../migrate/mover.ts'
-import { candidateText, rejectedPeers, stayText } from '../placement/explain.ts'
+import { candidateText, reasonText, rejectedPeers, stayText } from '../placement/explain.ts'
 import type { Decision } from '../placement/decision.ts'
 import { needOn } from '../placement/profile.ts'
 import type { NodeId, ServiceRecord } from '../placement/view.ts'
 import type { ExplainReply } from './api/schema/move.ts'
-import type { ControlLoop } from './control-loop.ts'
+import type { ControlLoop, Explained } from './control-loop.ts'
 import type { OwnMoves } from './remote-moves.ts'
 import { ServiceError } from './service-errors.ts'
 
@@ -16,7 +16,7 @@ import { ServiceError } from './service-errors.ts'
 const BY_HAND = 'by-hand'
 
 export interface OwnMovesParts {
-  readonly loop: Pick<ControlLoop, 'plan' | 'carryOut'>
+  readonly loop: Pick<ControlLoop, 'plan' | 'carryOut' | 'explain'>
   readonly mover: Pick<Mover, 'move' | 'list' | 'onEvent'>
   /** Ends with the daemon: a move goes on whatever becomes of the caller. */
   readonly life: AbortSignal
@@ -57,12 +57,30 @@ export function ownMoves({ loop, mover, life }: OwnMovesParts): OwnMoves {
       over.then(first.resolve, first.reject)
       return { begun: await first.promise, over }
     },
-    explain: (record, to) => Promise.resolve(explainReply(record, decided(record, to))),
+    explain: (record, to) => Promise.resolve(explainReply(record, decided(record, to), loop.explain(record.id))),
+    lastDecision: service => lastDecision(loop.explain(service)),
     list: () => mover.list().toReversed(),
   }
 }
 
-function explainReply(record: ServiceRecord, decision: Decision): ExplainReply {
+function lastDecision(explained: Explained | undefined): ExplainReply['last'] {
+  if (explained === undefined) return null
+  const { decision, outcome, text } = explained
+  const nameOf = (id: string | null): string => decision.inputs.find(peer => peer.id === id)?.name ?? id ?? ''
+  const stays = outcome === undefined ? decision.candidates.length === 0 : outcome.to === null
+  return {
+    outcome: stays ? 'stayed' : outcome === undefined ? 'undecided' : 'moved',
+    to: outcome?.to ?? null,
+    strategy: decision.strategy,
+    reason: reasonText(decision),
+    tried: (outcome?.tried ?? []).map(({ peer, accepted, says }) => ({ node: nameOf(peer), accepted, says })),
+    error: outcome?.error ?? '',
+    text,
+  }
+}
+
+function explainReply(record: ServiceRecord, decision: Decision, last: Explained | undefined): ExplainReply {
+  const tiers = [...new Set(decision.candidates.map(({ tier }) => tier))]
   const first = decision.candidates[0]
   const stays = stayText(decision)
   return {
@@ -78,13 +96,14 @@ function explainReply(record: ServiceRecord, decision: Decision): ExplainReply {
       to: first?.name ?? null,
       because: first === undefined ? stays : `${first.tier}: ${candidateText(first, decision)}`,
     },
-    candidates: decision.candidates.map((candidate, tier) => ({
+    candidates: decision.candidates.map(candidate => ({
       node: candidate.name,
       nodeId: candidate.peer,
-      tier,
+      tier: tiers.indexOf(candidate.tier),
       score: candidate.score,
       because: `${candidate.tier}: ${candidateText(candidate, decision)}`,
     })),
     rejected: rejectedPeers(decision).map(({ peer, name, code, because }) => ({ node: name, nodeId: peer, code, because })),
+    last: lastDecision(last),
   }
 }

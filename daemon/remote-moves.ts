@@ -5,12 +5,13 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Mesh } from '../gossip/mesh.ts'
 import type { MoveRecord } from '../migrate/move-record.ts'
-import type { NodeId, ServiceRecord } from '../placement/view.ts'
+import type { NodeId, ServiceId, ServiceRecord } from '../placement/view.ts'
 import { moveReply } from './api/move-reply.ts'
 import type { MoveActions } from './api/node-actions.ts'
-import { ExplainReply, MoveReply } from './api/schema/move.ts'
+import { ExplainReply, LastDecision, MoveReply } from './api/schema/move.ts'
 import { nodeName } from './api/service-reply.ts'
 import { atOwner } from './remote-services.ts'
+import { LAST_DECISION_MS } from './limits.ts'
 import { FORWARD_DEADLINE_MS } from './service-bounds.ts'
 import { ServiceError } from './service-errors.ts'
 import { findNode, findService } from './service-lookup.ts'
@@ -23,6 +24,8 @@ export interface OwnMoves {
    */
   move(record: ServiceRecord, to: NodeId | undefined): Promise<{ readonly begun: MoveRecord; readonly over: Promise<MoveRecord> }>
   explain(record: ServiceRecord, to: NodeId | undefined): Promise<ExplainReply>
+  /** The last decision this node made for a service, also one that has left; null when it made none. */
+  lastDecision(service: ServiceId): ExplainReply['last']
   /** Newest first. */
   list(): readonly MoveRecord[]
 }
@@ -41,6 +44,7 @@ const Wanted = Type.Object({
 const isWanted = Compile(Wanted)
 const isMove = Compile(MoveReply)
 const isExplanation = Compile(ExplainReply)
+const isLast = Compile(Type.Object({ last: Type.Union([LastDecision, Type.Null()]) }))
 
 interface Wish {
   readonly to: NodeId | undefined
@@ -57,6 +61,11 @@ export function remoteMoves({ mesh, own }: RemoteMovesParts): MoveActions {
   const moveOwn = async (record: ServiceRecord, { to, detach }: Wish): Promise<MoveReply> => {
     const { begun, over } = await own.move(record, to)
     return moveReply(detach ? begun : await over, nameOf)
+  }
+
+  const explainOwn = async (record: ServiceRecord, to: NodeId | undefined): Promise<ExplainReply> => {
+    const explained = await own.explain(record, to)
+    return explained.last === null ? { ...explained, last: await whyHere({ mesh, own }, record.id) } : explained
   }
 
   const ownRecord = (payload: unknown): { readonly record: ServiceRecord; readonly wish: Wish } => {
@@ -76,7 +85,11 @@ export function remoteMoves({ mesh, own }: RemoteMovesParts): MoveActions {
   })
   mesh.onRequest('service/explain', (_from, payload) => {
     const { record, wish } = ownRecord(payload)
-    return own.explain(record, wish.to)
+    return explainOwn(record, wish.to)
+  })
+  mesh.onRequest('service/last', async (_from, payload) => {
+    if (!isWanted.Check(payload)) throw misunderstood('a request about a decision')
+    return { last: own.lastDecision(payload.id) }
   })
 
   const ask = (
@@ -104,7 +117,7 @@ export function remoteMoves({ mesh, own }: RemoteMovesParts): MoveActions {
     explain: (ref, to, signal) => {
       const wish = { to: nodeOf(to), detach: false }
       return atOwner({ mesh }, find(ref), async record => {
-        if (record.owner === mesh.id) return own.explain(record, wish.to)
+        if (record.owner === mesh.id) return explainOwn(record, wish.to)
         const answer = await ask(record.owner, 'explain', record, wish, signal)
         if (!isExplanation.Check(answer)) throw misunderstood('an explanation')
         return answer
@@ -114,6 +127,19 @@ export function remoteMoves({ mesh, own }: RemoteMovesParts): MoveActions {
     moves: () => own.list().map(record => moveReply(record, nameOf)),
 
     moveRecord: id => moveReply(findMove(own.list(), id), nameOf),
+  }
+}
+
+/** Why a service came here is known where it came from. */
+async function whyHere({ mesh, own }: RemoteMovesParts, service: ServiceId): Promise<ExplainReply['last']> {
+  const arrival = own.list().find(move => move.service === service && move.side === 'target' && move.outcome === 'done')
+  if (arrival === undefined) return null
+  try {
+    const answer = await mesh.request(arrival.from, 'service/last', { v: 1, id: service }, AbortSignal.timeout(LAST_DECISION_MS))
+    return isLast.Check(answer) ? answer.last : null
+  } catch {
+    // That node is away: the explanation of now stands without it.
+    return null
   }
 }
 

@@ -125,9 +125,34 @@ test('nothing is taken over that a newer epoch has elsewhere', async () => {
   const target = await world.node('vrone')
   const third = await world.node('lab4')
   await third.mesh.services.put({ ...record, owner: third.mesh.id, epoch: 3, counter: 0 })
-  await serviceBook(target.services.keeper).takeOver({ ...record, owner: target.mesh.id, epoch: 2, counter: 0 }, 'copy')
+  const marks = { service: record.id, epoch: 2, mesh: 'mesh-1', move: 'move-1' }
+  const plan = { name: 'copy', image: 'web', args: [], env: [], tty: false, limits: { cores: null, ramBytes: null } }
+  const copy = await target.engine.create({ ...plan, marks }, patience)
+  await target.engine.start(copy, patience)
+  await serviceBook(target.services.keeper).takeOver({ ...record, owner: target.mesh.id, epoch: 2, counter: 0 }, copy)
   expect(target.mesh.services.get(record.id)).toMatchObject({ owner: third.mesh.id, epoch: 3 })
   expect(target.services.containerOf(record.id)).toBeUndefined()
+  // The copy ran already: in nobody's name it must not go on.
+  expect((await target.engine.inspect(copy, patience))?.state).toBe('paused')
+  expect(target.services.parked()).toMatchObject([{ containerId: copy, newerAt: third.mesh.id }])
+})
+
+test('a source that let go and restarts before the new record came does not call the service its own', async () => {
+  const { world, node, record, book, containerId } = await held()
+  const target = await world.node('vrone')
+  await node.engine.remove(containerId, patience)
+  await book.letGo(record.id, 'move-1', target.mesh.id)
+  const again = await node.restarted()
+  await idle()
+  expect(again.mesh.services.get(record.id)).toMatchObject({ state: 'moving', reason: "waits for its new owner's record" })
+  await expect(again.services.startService(record.id, patience)).rejects.toMatchObject({ code: 'SERVICE_MOVING' })
+  expect(await again.engine.list(patience)).toEqual([])
+  const newer = { ...record, owner: target.mesh.id, epoch: 2, counter: 0, state: 'running' as const }
+  await target.mesh.services.put(newer)
+  await idle()
+  expect(again.mesh.services.get(record.id)).toMatchObject({ owner: target.mesh.id, state: 'running' })
+  expect(again.services.list()).toEqual([])
+  expect(again.services.parked()).toEqual([])
 })
 
 test('a move cut by a crash holds the service until the mover has spoken, and no longer', async () => {

@@ -21,6 +21,8 @@ export function serviceBook(keeper: ServiceKeeper): ServiceBook {
   return {
     owned,
 
+    known: id => registry.get(id),
+
     markMoving: (id, moveId) =>
       keeper.turns.take(id, async () => {
         const record = keeper.record(id)
@@ -68,20 +70,27 @@ export function serviceBook(keeper: ServiceKeeper): ServiceBook {
         tell({ kind: 'service-ended', service: id, says: `${registry.get(id)?.spec.name ?? id} lives on ${to} now` })
       }),
 
-    takeOver: (record: ServiceRecord, containerId) =>
-      keeper.turns.take(record.id, async () => {
-        invariant(record.owner === self, `service ${record.id} is taken over by ${self} in the name of ${record.owner}`)
-        const known = registry.get(record.id)
-        if (known !== undefined && overtakes(known, record)) return
-        if (known === undefined || known.epoch < record.epoch) await registry.put(record)
-        const kept = keeper.entry(record.id)
-        keeper.forgetRestart(kept)
-        kept.containerId = containerId
-        kept.move = undefined
-        kept.limits = undefined
-        tell({ kind: 'service-started', service: record.id, says: `${record.spec.name} lives here now (epoch ${record.epoch})` })
-      }),
+    takeOver: (record, containerId) => keeper.turns.take(record.id, () => takeOver(keeper, record, containerId)),
   }
+}
+
+async function takeOver(keeper: ServiceKeeper, record: ServiceRecord, containerId: string): Promise<void> {
+  const { registry, self, tell } = keeper.parts
+  invariant(record.owner === self, `service ${record.id} is taken over by ${self} in the name of ${record.owner}`)
+  const known = registry.get(record.id)
+  if (known !== undefined && overtakes(known, record)) {
+    // The copy runs, and in nobody's name: the newer epoch is the service. Booked for that one, it is left alone.
+    const booked = known.owner === self && keeper.kept.get(record.id)?.containerId === containerId
+    if (!booked) await keeper.park(containerId, known, keeper.life)
+    return
+  }
+  if (known === undefined || known.epoch < record.epoch) await registry.put(record)
+  const kept = keeper.entry(record.id)
+  keeper.forgetRestart(kept)
+  kept.containerId = containerId
+  kept.move = undefined
+  kept.limits = undefined
+  tell({ kind: 'service-started', service: record.id, says: `${record.spec.name} lives here now (epoch ${record.epoch})` })
 }
 
 /** Whether what is known leaves nothing to take over: a newer epoch, or this epoch in another's hands. */

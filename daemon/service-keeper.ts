@@ -115,10 +115,16 @@ export class ServiceKeeper {
     const kept = this.kept.get(id)
     if (kept === undefined || kept.lookQueued) return
     kept.lookQueued = true
-    await this.turns.take(id, () => {
+    try {
+      await this.turns.take(id, () => {
+        kept.lookQueued = false
+        return this.settle(id, false)
+      })
+    } catch (error) {
+      // The line was full: the next look must not think that this one still waits in it.
       kept.lookQueued = false
-      return this.settle(id, false)
-    })
+      throw error
+    }
   }
 
   /** The registry knows a newer epoch elsewhere: our copy is paused and kept aside. A copy under a move is the mover's. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { EngineError } from './errors.ts'
+import { TURNS_WAITING_MAX } from './service-bounds.ts'
 import { Services } from './services.ts'
 import { idle } from '../test/sim/manual-clock.ts'
 import { MiB, type SimNode, simWorld, webSpec } from '../test/sim/service-node.ts'
@@ -227,6 +228,41 @@ test('a copy overtaken while no daemon ran is paused before anything of it runs 
   const again = await node.restarted()
   expect(await containerState(again, before)).toBe('paused')
   expect(again.services.parked()).toHaveLength(1)
+})
+
+test('a container the engine will not remove or show is told of; the node starts with the others', async () => {
+  const { node, record, container } = await running({ restart: 'always' })
+  const gone = await node.services.run(webSpec({ name: 'gone' }), patience)
+  const leftover = node.services.containerOf(gone.id) ?? 'none'
+  await node.services.stop()
+  await node.mesh.services.put({ ...gone, deleted: true, counter: gone.counter + 9 })
+  node.engine.exit(container(), 1)
+  node.engine.failNext('remove', new EngineError('ENGINE_REFUSED', { what: 'device or resource busy', hint: 'try again' }))
+  const again = await node.restarted()
+  expect(again.notes).toContainEqual(
+    expect.objectContaining({ kind: 'service-trouble', service: gone.id, says: expect.stringContaining('busy') }),
+  )
+  expect(await containerState(again, leftover)).toBe('running')
+  expect(stateOf(again, record.id)?.state).toBe('starting')
+
+  await again.services.stop()
+  again.engine.failNext('inspect', new EngineError('ENGINE_REFUSED', { what: 'layer store is damaged', hint: 'mend it' }))
+  const third = await again.restarted()
+  expect(third.notes).toContainEqual(expect.objectContaining({ service: record.id, says: expect.stringContaining('damaged') }))
+})
+
+test('a look that finds the line of actions full does not blind the keeper to later exits', async () => {
+  const { node, record, container } = await running()
+  const { keeper } = node.services
+  await idle()
+  const block = Promise.withResolvers<undefined>()
+  const line = Array.from({ length: TURNS_WAITING_MAX }, () => keeper.turns.take(record.id, () => block.promise))
+  await expect(keeper.look(record.id)).rejects.toMatchObject({ code: 'SERVICE_BUSY' })
+  block.resolve(undefined)
+  await Promise.all(line)
+  node.engine.exit(container(), 3)
+  await idle()
+  expect(stateOf(node, record.id)).toEqual({ state: 'exited', reason: 'exit code 3' })
 })
 
 test("containers without Shoal's marks, and those of another mesh, are never touched", async () => {

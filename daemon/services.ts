@@ -61,16 +61,12 @@ export class Services {
     this.#ends.push(keeper.parts.registry.onChange(record => this.#heard(record)))
     // Watching begins first: what ends while we look is seen twice rather than not at all.
     this.#watching = this.#watch().catch((error: unknown) => keeper.trouble(null, error))
-    for (const container of await keeper.parts.engine.list(signal)) await this.#boot(container, busy, signal)
+    for (const container of await keeper.parts.engine.list(signal)) {
+      await this.#orTold(container.marks?.service ?? null, () => this.#boot(container, busy, signal), signal)
+    }
     for (const [id, kept] of keeper.kept) {
       if (busy(id)) continue
-      await keeper.turns.take(id, async () => {
-        if (kept.move !== undefined) {
-          kept.move = undefined
-          await keeper.say(id, 'running', '')
-        }
-        await keeper.settle(id, true)
-      })
+      await this.#orTold(id, () => keeper.turns.take(id, () => this.#takeUp(id, kept, signal)), signal)
     }
     const early = this.#early ?? []
     this.#early = undefined
@@ -216,6 +212,30 @@ export class Services {
     return kept.containerId === undefined
       ? Promise.resolve(undefined)
       : this.keeper.parts.engine.inspect(kept.containerId, signal)
+  }
+
+  /** One service or container that cannot be taken up is told of; the node starts with the others. */
+  async #orTold(id: ServiceId | null, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      signal.throwIfAborted()
+      this.keeper.trouble(id, error)
+    }
+  }
+
+  async #takeUp(id: ServiceId, kept: Kept, signal: AbortSignal): Promise<void> {
+    const { keeper } = this
+    if (kept.move !== undefined) {
+      kept.move = undefined
+      if ((await this.#container(kept, signal)) === undefined) {
+        // Let go by a move that the mover has closed: it lives on the target, whose record has not come here yet.
+        await keeper.say(id, 'moving', "waits for its new owner's record")
+        return
+      }
+      await keeper.say(id, 'running', '')
+    }
+    await keeper.settle(id, true)
   }
 
   async #boot(container: ContainerSummary, busy: (id: ServiceId) => boolean, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 // What the store promises: what was written is there after a restart, and what is wrong with it is said in one line.
 
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -9,6 +9,7 @@ import type { MoveRecord } from '../migrate/move-record.ts'
 import type { StoreError } from './errors.ts'
 import { moveRecords, openJournal } from './move-store.ts'
 import { openStore } from './store.ts'
+import { damageIn } from './store-log.ts'
 
 async function folder() {
   const dir = await mkdtemp(join(tmpdir(), 'shoal-store-'))
@@ -58,6 +59,65 @@ test('a damaged store is called so', async () => {
   for (const name of await readdir(path))
     if (name.startsWith('MANIFEST')) await writeFile(join(path, name), 'this is no manifest')
   await expect(openStore(at.dir)).rejects.toMatchObject({ code: 'STORE_CORRUPT', hint: expect.stringContaining('backup') })
+})
+
+/** A closed store with five entries; its newest log, with where that lies. */
+async function written(dir: string) {
+  {
+    await using store = await openStore(dir)
+    for (const key of ['a', 'b', 'c', 'd', 'e']) await store.texts('x').put(key, `value of ${key}`)
+  }
+  const name = (await readdir(join(dir, 'store'))).find(one => one.endsWith('.log')) ?? ''
+  const path = join(dir, 'store', name)
+  return { path, bytes: await readFile(path) }
+}
+
+test('one flipped byte of the log is damage, wherever it is: the store is never emptied without a word', async () => {
+  for (const at of [0, 10, 60, 150]) {
+    await using folderAt = await folder()
+    const log = await written(folderAt.dir)
+    log.bytes[at] = (log.bytes[at] ?? 0) ^ 0x40
+    await writeFile(log.path, log.bytes)
+    await expect(openStore(folderAt.dir)).rejects.toMatchObject({
+      code: 'STORE_CORRUPT',
+      hint: expect.stringContaining('backup'),
+    })
+    await expect(openStore(folderAt.dir)).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
+  }
+})
+
+test('a log that was emptied is damage; a last record that was cut off was never promised and is none', async () => {
+  await using at = await folder()
+  const log = await written(at.dir)
+  await truncate(log.path, log.bytes.length - 3)
+  {
+    await using store = await openStore(at.dir)
+    expect(await store.texts('x').get('d')).toBe('value of d')
+  }
+  for (const name of await readdir(join(at.dir, 'store'))) if (name.endsWith('.log')) await truncate(join(at.dir, 'store', name))
+  await expect(openStore(at.dir)).rejects.toMatchObject({ code: 'STORE_CORRUPT', message: expect.stringContaining('is lost') })
+})
+
+test('a store that a person moved away is begun anew', async () => {
+  await using at = await folder()
+  await written(at.dir)
+  await rename(join(at.dir, 'store'), join(at.dir, 'damaged'))
+  await using store = await openStore(at.dir)
+  expect(await store.texts('x').get('a')).toBeUndefined()
+})
+
+test('a log of many blocks with records over several of them is whole', async () => {
+  await using at = await folder()
+  {
+    await using store = await openStore(at.dir)
+    for (const bytes of [1, 32_000, 700, 100_000, 32_768, 9]) await store.texts('x').put(`k${bytes}`, 'y'.repeat(bytes))
+  }
+  const name = (await readdir(join(at.dir, 'store'))).find(one => one.endsWith('.log')) ?? ''
+  const bytes = await readFile(join(at.dir, 'store', name))
+  expect(bytes.length).toBeGreaterThan(160_000)
+  expect(damageIn(bytes)).toBeUndefined()
+  await using store = await openStore(at.dir)
+  expect((await store.texts('x').get('k100000'))?.length).toBe(100_000)
 })
 
 test('a place where no store can be is named', async () => {

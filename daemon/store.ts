@@ -7,6 +7,8 @@ import { Level } from 'level'
 import type { KeyValue } from '../gossip/key-value.ts'
 import { StoreError } from './errors.ts'
 import { STORE_VALUE_BYTES } from './limits.ts'
+import { damagedLog } from './store-log.ts'
+import { markOpened, opensCounted } from './store-mark.ts'
 
 /** How a table's values become text and back. `decode` throws when the text is not what it should be. */
 export interface Codec<T> {
@@ -39,14 +41,31 @@ const DURABLE = { sync: true } as const
  */
 export async function openStore(dataDir: string): Promise<Store> {
   const path = join(dataDir, 'store')
-  const level = new Level(path, { keyEncoding: 'utf8', valueEncoding: 'utf8' })
+  let counted: number
+  let damage: string | undefined
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    counted = await opensCounted(dataDir)
+    damage = await damagedLog(path)
+  } catch (cause) {
+    throw openError(path, cause)
+  }
+  if (damage !== undefined) throw corrupt(path, damage)
+  // Begins to open, and makes the folder, as soon as it is constructed.
+  const level = new Level(path, { keyEncoding: 'utf8', valueEncoding: 'utf8' })
+  try {
     await level.open()
   } catch (cause) {
     throw openError(path, cause)
   }
   const texts = (name: string): KeyValue => textTable(level, path, name)
+  try {
+    damage = await markOpened(dataDir, texts('meta'), counted)
+    if (damage !== undefined) throw corrupt(path, damage)
+  } catch (cause) {
+    await level.close()
+    throw cause instanceof StoreError ? cause : openError(path, cause)
+  }
   return {
     texts,
     table: (name, codec) => codedTable(texts(name), name, codec),
@@ -129,17 +148,20 @@ function openError(path: string, error: unknown): StoreError {
       cause,
     })
   }
-  if (code === 'LEVEL_CORRUPTION' || /corrupt|not match|missing files/i.test(words(cause))) {
-    return new StoreError('STORE_CORRUPT', {
-      what: `the store ${path} is damaged: ${words(cause)}`,
-      hint: 'restore it from a backup; or move it away: this node then keeps its identity, and learns the mesh again when it joins',
-      cause,
-    })
-  }
+  if (code === 'LEVEL_CORRUPTION' || /corrupt|not match|missing files/i.test(words(cause)))
+    return corrupt(path, words(cause), cause)
   return new StoreError('STORE_UNREADABLE', {
     what: `the store ${path} cannot be opened: ${words(cause)}`,
     hint: 'run as the user it belongs to (root), and look for a full or read-only disk',
     cause,
+  })
+}
+
+function corrupt(path: string, says: string, cause?: unknown): StoreError {
+  return new StoreError('STORE_CORRUPT', {
+    what: `the store ${path} is damaged: ${says}`,
+    hint: 'restore the data directory from a backup; or move the folder of the store away: this node then keeps its identity, and learns the mesh again when it joins',
+    ...(cause === undefined ? {} : { cause }),
   })
 }
 

@@ -20,7 +20,7 @@ export function outerAddresses(interfaces: ReturnType<typeof networkInterfaces>)
 }
 
 /**
- * Keeps what others may dial (facts: trap 8; libp2p announces loopback and bridges too, and a neighbour with an equal port dials itself).
+ * Keeps what others may dial (docs/protocols/mesh.md, trap 8; libp2p announces loopback and bridges too, and a neighbour with an equal port dials itself).
  * `always` (plain multiaddrs) was asked for by the configuration. Addresses of interfaces that came up later count at once: the interfaces are read at each call.
  */
 export function announceOuterOnly(

@@ -1,5 +1,5 @@
 // Who else is on this link? One `@libp2p/mdns` at a time, used directly instead of through the host: libp2p's `peer:discovery` fires once
-// per peer and never for a changed address (facts: trap 10), while this passes on everything that is heard. What is heard is a
+// per peer and never for a changed address (docs/protocols/mesh.md, trap 10), while this passes on everything that is heard. What is heard is a
 // candidate, never a member. Multicast leaves on the default route's interface only (trap 7; `doctor` lists the others). Called by open-mesh.ts.
 
 import { networkInterfaces } from 'node:os'

@@ -1,6 +1,6 @@
 // Who is alive? Like listening to breathing in a dark room: any sound counts, silence first makes us uneasy (suspect), then sure (lost);
 // and when it was we who dozed off, the silence does not count against the others. Pure: signs of life and `now` in, verdicts out.
-// Called by mesh-view's owner every {@link RHYTHM.judgeMs} and when a connection closes. Figures: facts/mesh.md 2.
+// Called by mesh-view's owner every {@link RHYTHM.judgeMs} and when a connection closes.
 
 import type { Millis, NodeId } from '../placement/view.ts'
 

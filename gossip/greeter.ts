@@ -1,5 +1,5 @@
 // Hello: what this node says of itself to every node it meets, and what it makes of what they say. A peer counts as a member once its
-// own hello says so with records that lead to the mesh key; nothing else about a connection is believed (facts: trap 5).
+// own hello says so with records that lead to the mesh key; nothing else about a connection is believed (docs/protocols/mesh.md, trap 5).
 
 import type { Clock } from '../placement/clock.ts'
 import type { Millis, NodeId, Role } from '../placement/view.ts'

@@ -1,4 +1,4 @@
-// The libp2p host as it was measured (facts/mesh.md 4): noise over TCP with yamux windows that survive `pause()`, the connection monitor
+// The libp2p host as it was measured: noise over TCP with yamux windows that survive `pause()`, the connection monitor
 // off (it would cut a running move on one missed ping; failure-detector.ts judges instead), gossipsub for members only.
 // Called by open-mesh.ts.
 
@@ -52,7 +52,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     transports: [
       tcp({ inboundSocketInactivityTimeout: LIMITS.streamIdleMs, outboundSocketInactivityTimeout: LIMITS.streamIdleMs }),
     ],
-    connectionEncrypters: [noise()], // a wrong clock breaks TLS (facts 1.9)
+    connectionEncrypters: [noise()], // a wrong clock breaks TLS (docs/protocols/mesh.md)
     streamMuxers: [
       yamux({
         streamOptions: {
@@ -62,7 +62,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
         },
       }),
     ],
-    // A dial to a peer whose gater refuses us succeeds and then vanishes (facts: trap 5): only an answered hello counts.
+    // A dial to a peer whose gater refuses us succeeds and then vanishes (docs/protocols/mesh.md, trap 5): only an answered hello counts.
     connectionGater: { denyInboundEncryptedConnection: denied, denyDialPeer: denied, denyDialMultiaddr: () => false },
     connectionManager: {
       maxConnections: LIMITS.connectionsMax,
@@ -97,7 +97,7 @@ function firstReason(cause: unknown): string {
   return /listen E[A-Z]+: [^\n]+/.exec(text)?.[0] ?? text.split('\n', 1)[0] ?? ''
 }
 
-/** gossipsub behind the gate. Weight 0: with the default more than ten peers behind one address fall silent, without an error (facts: trap 6). */
+/** gossipsub behind the gate. Weight 0: with the default more than ten peers behind one address fall silent, without an error (docs/protocols/mesh.md, trap 6). */
 function membersPubsub(gate: Gate, topics: readonly string[]): (components: GossipSubComponents) => GossipSub {
   return components =>
     gossipsub({

@@ -8,7 +8,7 @@ export const LIMITS = {
   frameBytesMax: 1 << 20,
   /** A frame of the pairing protocol, the only one a stranger may send. */
   joinFrameBytesMax: 64 << 10,
-  /** gossipsub's own default is 4 MiB (facts: trap 12); a record is far smaller. */
+  /** gossipsub's own default is 4 MiB (docs/protocols/mesh.md, trap 12); a record is far smaller. */
   topicMessageBytesMax: 64 << 10,
   /** One signed record: a service with a long environment is about 4 KiB. */
   recordBytesMax: 32 << 10,
@@ -17,13 +17,13 @@ export const LIMITS = {
 
   /** A stream's yamux window. */
   streamWindowBytes: 4 << 20,
-  /** `pause()` breaks a stream whose window outgrows its read buffer: at least twice the window (facts: trap 3). */
+  /** `pause()` breaks a stream whose window outgrows its read buffer: at least twice the window (docs/protocols/mesh.md, trap 3). */
   streamReadBufferBytes: 8 << 20,
   /** Above this a reader that lags holds its sender back … */
   readQueueHighBytes: 2 << 20,
   /** … until it has read down to this. */
   readQueueLowBytes: 512 << 10,
-  /** A frozen move says nothing for minutes; yamux and the socket would cut it after 120 s (facts: trap 12). */
+  /** A frozen move says nothing for minutes; yamux and the socket would cut it after 120 s (docs/protocols/mesh.md, trap 12). */
   streamIdleMs: 600_000,
 
   /** Requests of one peer this node works on at once. */
@@ -45,7 +45,7 @@ export const LIMITS = {
 
   /** Connections held at once, to members and strangers together; beyond it libp2p closes some. Room for some two hundred members. */
   connectionsMax: 300,
-  /** New connections per second from one host: twelve daemons on one machine start at once (facts: trap 12). */
+  /** New connections per second from one host: twelve daemons on one machine start at once (docs/protocols/mesh.md, trap 12). */
   inboundPerHostPerSecond: 50,
   /** Incoming connections whose handshake is under way at once; more are refused. */
   inboundPendingMax: 100,
@@ -101,9 +101,9 @@ export const RHYTHM = {
   rttEveryHeartbeats: 10,
   /** mDNS queries while this node is alone; a cable may be plugged in far away. */
   mdnsAloneMs: 5_000,
-  /** mDNS queries of a member: traffic grows with N² (facts: trap 9). */
+  /** mDNS queries of a member: traffic grows with N² (docs/protocols/mesh.md, trap 9). */
   mdnsMs: 60_000,
-  /** The host's own addresses are compared so often; mDNS starts afresh when they changed (facts: trap 7). */
+  /** The host's own addresses are compared so often; mDNS starts afresh when they changed (docs/protocols/mesh.md, trap 7). */
   linkWatchMs: 2_000,
   /** First and longest pause between dials to a member that does not answer; never given up. */
   redialFirstMs: 1_000,

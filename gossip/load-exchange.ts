@@ -1,6 +1,6 @@
 // Who is how loaded? Every node's newest report with its age. A report is signed by its node, numbered, and goes at once to every member
 // connected; every few seconds two members also compare numbers, so that reports reach those who cannot hear a node themselves. How reports
-// travel is the port `ReportCarrier`, to be replaced for large meshes (facts/mesh.md 4: batched push-pull with a byte budget).
+// travel is the port `ReportCarrier`, to be replaced for large meshes (batched push-pull with a byte budget).
 
 import type { Clock } from '../placement/clock.ts'
 import type { Millis, NodeId } from '../placement/view.ts'

@@ -80,7 +80,7 @@ export function networkIdOf({
     : { id: named('gateway', `${mac.toLowerCase()} ${route.gateway}`), settled: true }
 }
 
-/** Multicast leaves on the default route's interface only (facts: trap 7); `skipped` are links on which neighbours are not heard. */
+/** Multicast leaves on the default route's interface only (docs/protocols/mesh.md, trap 7); `skipped` are links on which neighbours are not heard. */
 export function multicastReach({ routes, interfaces }: { readonly routes: string; readonly interfaces: Interfaces }): {
   readonly used: string | null
   readonly skipped: readonly string[]

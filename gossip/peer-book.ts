@@ -1,6 +1,6 @@
 // What this node remembers of every other node, member or not: where it can be reached, when it was heard and how, what it said of
 // itself, how often dialling it failed. libp2p's own peer store forgets addresses after an hour and tells of a peer once; members must
-// be dialled for ever (facts: trap 10, and 2). Read by links.ts, founding-driver.ts and mesh-view.ts.
+// be dialled for ever (docs/protocols/mesh.md, trap 10). Read by links.ts, founding-driver.ts and mesh-view.ts.
 
 import type { Millis, NodeId, Role } from '../placement/view.ts'
 import { plainAddress } from './addresses.ts'

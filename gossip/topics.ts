@@ -1,5 +1,5 @@
 // The gossip topic: rare facts for all members (records just written, a node that waits, the window opened). Members only, signed, small,
-// and only so many per author; what is lost or refused here anti-entropy.ts brings. Load reports never come here (facts/mesh.md 4).
+// and only so many per author; what is lost or refused here anti-entropy.ts brings. Load reports never come here.
 
 import { TopicValidatorResult } from '@chainsafe/libp2p-gossipsub'
 import type { Message } from '@chainsafe/libp2p-gossipsub'

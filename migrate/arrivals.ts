@@ -20,7 +20,7 @@ import { ownedHere } from './target-side.ts'
 import { moveChannel } from './transfer/channel.ts'
 import type { MoveChannel } from './transfer/channel.ts'
 import { within } from './within.ts'
-import type { NodeId } from '../placement/view.ts'
+import type { NodeId, ServiceRecord } from '../placement/view.ts'
 
 type TargetRecovery = Extract<Recovery, { side: 'target' }>
 
@@ -48,6 +48,7 @@ export class Arrivals {
   readonly #live = new Map<string, Incoming>()
   /** The last entry of each arrived move that the journal still holds: what the question for an outcome is answered from. */
   readonly #known = new Map<string, TargetRecovery>()
+  #begun = 0
 
   constructor(parts: ArrivalsParts) {
     const journal = {
@@ -63,6 +64,10 @@ export class Arrivals {
 
   get running(): number {
     return this.#live.size
+  }
+  /** How many have begun since the start of the daemon. */
+  get begun(): number {
+    return this.#begun
   }
   busy(service: string): boolean {
     return [...this.#live.values()].some(incoming => incoming.facts.service.id === service)
@@ -132,6 +137,14 @@ export class Arrivals {
         hint: 'its owner must move it',
       }
     }
+    const known = this.#parts.ports.services.known(offer.service.id)
+    if (known !== undefined && overtaken(offer.service, known)) {
+      return {
+        code: 'MOVE_NOT_OWNED',
+        what: `${facts.from} has epoch ${offer.service.epoch} of ${offer.service.spec.name}, and ${known.deleted ? 'it was removed' : `epoch ${known.epoch} of it lives on ${known.owner}`}`,
+        hint: 'the source has an old copy: it sets it aside when it hears the newer record',
+      }
+    }
     if (modePlan(offer.mode) === undefined) {
       return {
         code: 'MOVE_MODE_UNAVAILABLE',
@@ -174,6 +187,7 @@ export class Arrivals {
       },
     })
     this.#live.set(move, incoming)
+    this.#begun += 1
     try {
       const state = await incoming.run.ended
       // A refused offer is the source's story; here it would only fill the list.
@@ -254,6 +268,10 @@ export class Arrivals {
     }
   }
 }
+
+/** Whether what is offered is not the service of the mesh any more: a newer epoch, this epoch in another's hands, or a tombstone. */
+const overtaken = (offered: ServiceRecord, known: ServiceRecord): boolean =>
+  known.epoch > offered.epoch || (known.epoch === offered.epoch && (known.owner !== offered.owner || known.deleted))
 
 const committedOnce = (facts: MoveFacts): MessageOf<'committed'> => ({
   kind: 'committed',

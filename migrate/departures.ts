@@ -26,6 +26,15 @@ export interface MoveRequest {
   readonly reason: string
 }
 
+/** One request and what it begins with. */
+interface Trial {
+  readonly request: MoveRequest
+  readonly owned: OwnedService
+  readonly plan: ModePlan
+  readonly startedMs: number
+  readonly signal: AbortSignal
+}
+
 export interface DeparturesParts {
   readonly ports: MoverPorts
   readonly driver: CheckpointDriver
@@ -40,6 +49,7 @@ const words: Readonly<Record<SourceState['at'], string>> = {
   checking: 'looks for obstacles',
   offering: 'offers',
   preparing: 'prepares the target',
+  rechecking: 'waits for its turn to freeze',
   freezing: 'is frozen and carried over',
   'handed-over': 'is handed over: the target decides',
   asking: 'asks the target for the outcome',
@@ -55,6 +65,9 @@ export class Departures {
   readonly #tickets = tickets(LIMITS.outgoing)
   readonly #freezeLane = tickets(1)
   readonly #live = new Map<ServiceId, Outgoing | undefined>()
+  /** Services whose move only waits for the word of a target that does not answer. */
+  readonly #unresolved = new Set<ServiceId>()
+  #begun = 0
 
   constructor(parts: DeparturesParts) {
     this.#parts = parts
@@ -66,6 +79,14 @@ export class Departures {
   get running(): number {
     return this.#live.size
   }
+  /** Those among the running that do nothing but ask, now and then. */
+  get asking(): number {
+    return this.#unresolved.size
+  }
+  /** How many have begun since the start of the daemon. */
+  get begun(): number {
+    return this.#begun
+  }
 
   /** Calls off what may still be called off; answers when those have undone themselves. */
   async callOff(why: Failure): Promise<void> {
@@ -75,24 +96,43 @@ export class Departures {
 
   /**
    * Moves a service to the first candidate that takes it. Resolves with the record, however it went; rejects with a `MoveError` when there
-   * was nothing to try (not owned, busy, mode unknown, no candidate).
+   * was nothing to try (not owned, busy, mode unknown, no candidate). Once the move is `unresolved` it resolves too, and the place is free for
+   * another service: the target may be away for days. The attempt goes on asking, and its record is kept at its end.
    */
   async move(request: MoveRequest, signal: AbortSignal): Promise<MoveRecord> {
     const { ports } = this.#parts
     const plan = planOf(request.mode)
     const owned = this.#admit(request)
     this.#live.set(request.service, undefined)
-    try {
-      const startedMs = ports.clock.now()
-      const back = await this.#tickets.take(AbortSignal.any([signal, this.#parts.halt]))
+    const startedMs = ports.clock.now()
+    const waits = Promise.withResolvers<MoveRecord>()
+    let back = (): void => undefined
+    const attempts = async (): Promise<MoveRecord> => {
       try {
-        return await this.#tryAll(request, owned, plan, startedMs, signal)
+        back = await this.#tickets.take(AbortSignal.any([signal, this.#parts.halt]))
+        this.#begun += 1
+        return await this.#tryAll({ request, owned, plan, startedMs, signal }, record => {
+          back()
+          waits.resolve(record)
+        })
       } finally {
         back()
+        this.#live.delete(request.service)
       }
-    } finally {
-      this.#live.delete(request.service)
     }
+    const over = attempts()
+    const first = await Promise.race([waits.promise, over])
+    // Nobody waits for the rest of an unresolved move.
+    if (first.outcome === 'unresolved') over.catch((error: unknown) => this.#broke(first, error))
+    return first
+  }
+
+  /** An attempt that nobody waits for ended by an error: told, unless the daemon stops, for then the next one goes on. */
+  #broke(record: MoveRecord, error: unknown): void {
+    const { halt, ledger } = this.#parts
+    if (halt.aborted) return
+    const failure = described(error, 'MOVE_ENGINE_FAILED')
+    ledger.show(ledger.get(record.id) ?? record, `move of ${record.name} could not be closed: ${failure.code}: ${failure.what}`)
   }
 
   #admit(request: MoveRequest): OwnedService {
@@ -114,11 +154,8 @@ export class Departures {
   }
 
   async #tryAll(
-    request: MoveRequest,
-    owned: OwnedService,
-    plan: ModePlan,
-    startedMs: number,
-    signal: AbortSignal,
+    { request, owned, plan, startedMs, signal }: Trial,
+    onUnresolved: (record: MoveRecord) => void,
   ): Promise<MoveRecord> {
     const { ports, ledger } = this.#parts
     const id = ports.newId()
@@ -137,6 +174,7 @@ export class Departures {
         },
         change => {
           record = change({ ...record, to })
+          if (record.outcome === 'unresolved') onUnresolved(record)
           return record
         },
       )
@@ -175,6 +213,8 @@ export class Departures {
       freezeLane: this.#freezeLane,
       onChange: (state, side) => {
         const record = update(before => outgoingRecord(before, state, side))
+        if (record.outcome === 'unresolved') this.#unresolved.add(record.service)
+        else this.#unresolved.delete(record.service)
         ledger.show(record, `move of ${record.name} ${words[state.at]}`)
         if (side.measures.peerLoad !== null && side.measures.peerLoad !== toldLoad) {
           toldLoad = side.measures.peerLoad
@@ -195,6 +235,7 @@ export class Departures {
       return state
     } finally {
       signal.removeEventListener('abort', cancel)
+      this.#unresolved.delete(attempt.facts.service.id)
       await outgoing.side.close()
     }
   }
@@ -207,6 +248,7 @@ export class Departures {
     const owned = { record: facts.service, containerId: facts.containerId ?? '' }
     const fresh = freshRecord(move, request, owned, { from: facts.from, wallMs: ports.clock.wallNow() })
     let record: MoveRecord = { ...(ledger.get(baseId(move)) ?? ledger.get(move) ?? fresh), to: facts.to }
+    this.#begun += 1
     return new Promise(resolve => {
       const attempt = this.#attempt(
         { move, facts, plan: planOf(facts.mode), strategy: record.strategy, reason: record.reason, from: step, signal: halt },
@@ -218,8 +260,7 @@ export class Departures {
       )
       attempt
         .then(() => ledger.keep({ ...record, totalMs: Math.round(ports.clock.wallNow() - record.startedAtMs) }, ending(record)))
-        // Halted: the next daemon goes on.
-        .catch(() => undefined)
+        .catch((error: unknown) => this.#broke(record, error))
         .finally(() => {
           this.#live.delete(facts.service.id)
           resolve()

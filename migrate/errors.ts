@@ -41,7 +41,6 @@ export const moveErrorCodes = {
   OBSTACLE_MPTCP: 'the service listens with MPTCP',
   OBSTACLE_NESTED: 'the service runs namespaces of its own',
   OBSTACLE_NOT_ROOT: 'CRIU lacks a right it needs for this service on this node',
-  OBSTACLE_OTHER: 'CRIU refused the service for a reason Shoal has no words for',
   OBSTACLE_TERMINAL: 'the service has a terminal (-t)',
   OBSTACLE_UNIX_SOCKET: 'the service is connected to a unix socket outside itself',
   OBSTACLE_USERFAULTFD: 'the service uses userfaultfd or perf events',

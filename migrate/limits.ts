@@ -36,6 +36,8 @@ export const LIMITS = {
   prepareMs: 600_000,
   /** No byte of a section for this long: the peer is gone though its connection stands. */
   stallMs: 30_000,
+  /** A last word or the end of a stream that the peer does not take in this time is not worth more: it hears of it by the reset. */
+  goodbyeMs: 2_000,
   /** The peer checks, unpacks and answers a section: an image of gigabytes onto a slow disk. */
   sectionAnswerMs: 600_000,
   /** Between the last section and the target's word: restore_s and create_s of the shim, and the engine. */

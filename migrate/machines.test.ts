@@ -16,6 +16,7 @@ const sourceStates: readonly SourceState[] = [
   { at: 'checking' },
   { at: 'offering' },
   { at: 'preparing' },
+  { at: 'rechecking' },
   { at: 'freezing' },
   { at: 'handed-over' },
   { at: 'asking', tries: 1 },
@@ -115,6 +116,12 @@ test('the hand-over is in the journal before it is said, and the freeze before i
     if (order.includes('pause')) expect(order.indexOf('journal freezing')).toBeLessThan(order.indexOf('pause'))
     if (order.includes('kill')) expect(order.indexOf('journal releasing')).toBeLessThan(order.indexOf('kill'))
   }
+})
+
+test('a service that changed before the freeze was never frozen: the move is withdrawn, nothing is thawed and nothing is lost', () => {
+  const next = sourceStep(stopCopy, { at: 'rechecking' }, { on: 'failed', error })
+  expect(next.state).toMatchObject({ at: 'withdrawing', refused: false })
+  expect(next.effects.map(effect => effect.do)).toEqual(['send-cancel', 'mark-kept', 'discard', 'journal'])
 })
 
 test('the target starts its copy only when all has arrived and was handed over, the decision in its journal first', () => {

@@ -21,7 +21,10 @@ export interface Mover {
    * or thawed. Resolves when every move has ended or waits for a target that does not answer.
    */
   recover(): Promise<void>
-  /** See {@link Departures.move}. `signal` calls the move off, as long as it was not handed over. */
+  /**
+   * See {@link Departures.move}: resolves at the end of the move, or when it is unresolved and goes on asking. `signal` calls the move off,
+   * as long as it was not handed over.
+   */
   move(request: MoveRequest, signal: AbortSignal): Promise<MoveRecord>
   /** Serves one stream of {@link MOVE_PROTOCOL}. Never rejects. */
   handle(stream: MoveStream): Promise<void>
@@ -29,8 +32,10 @@ export interface Mover {
   get(id: string): MoveRecord | undefined
   /** Whether a move holds the service, coming or going. */
   busy(service: ServiceId): boolean
-  /** Moves under way, both directions. */
+  /** Moves under way, both directions, unresolved ones too. */
   running(): number
+  /** For the load sampler: moves that use this node's CPU and memory now, and how many of either direction have begun since start. */
+  activity(): { readonly running: number; readonly begun: number }
   onEvent(listener: (event: MoveEvent) => void): () => void
   /** Undoes what may still be undone, then lets go; the rest is finished by the next `recover`. */
   stop(): Promise<void>
@@ -101,6 +106,10 @@ export function createMover(ports: MoverPorts, driver: CheckpointDriver, extras:
     get: id => ledger.get(id),
     busy: service => departures.busy(service) || arrivals.busy(service),
     running: () => departures.running + arrivals.running,
+    activity: () => ({
+      running: departures.running - departures.asking + arrivals.running,
+      begun: departures.begun + arrivals.begun,
+    }),
     onEvent: listener => ledger.onEvent(listener),
     stop: async () => {
       ready.promise.catch(() => undefined)

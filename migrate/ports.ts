@@ -101,6 +101,8 @@ export interface OwnedService {
 /** The node's book of its own services. What it writes is durable before it resolves. */
 export interface ServiceBook {
   owned(serviceId: string): OwnedService | undefined
+  /** What the mesh knows of a service, whoever owns it; its tombstone when it was removed. */
+  known(serviceId: string): ServiceRecord | undefined
   /** Source: the service is held by a move: nobody may stop, restart or remove it until one of the two below. */
   markMoving(serviceId: string, moveId: string): Promise<void>
   /** Source: the move is over and the copy here is still the one; `reason` is empty when nothing is wrong. */

@@ -28,6 +28,8 @@ export class SimHost {
   readonly tmpfs = new Map<string, number>()
   readonly reserved = new Set<string>()
   readonly images = new Set<string>()
+  /** Records this node heard of that the rest of the world has not. */
+  readonly heard = new Map<string, ServiceRecord>()
   life = -1
   calls = 0
   mover: Mover | undefined

@@ -52,7 +52,11 @@ export function simulatedEngine(machine: SimMachine): MoveEngine {
   }
   return {
     inspect: id => call(() => (host.containers.has(id) ? factsOf(existing(id)) : undefined)),
-    pause: id => call(() => void (existing(id).state = 'paused')),
+    pause: id =>
+      call(() => {
+        if (existing(id).state === 'exited') throw new Error(`container ${id} is not running`)
+        existing(id).state = 'paused'
+      }),
     unpause: id => call(() => void (existing(id).state = 'running')),
     kill: id => call(() => void (host.containers.has(id) && (existing(id).state = 'exited'))),
     remove: id => call(() => void host.containers.delete(id)),

@@ -28,6 +28,8 @@ export interface Faults {
   readonly restoreFails?: NodeId
   readonly refuses?: readonly NodeId[]
   readonly imageMissing?: boolean
+  /** This node cannot forget what is in its journal. */
+  readonly dropFails?: NodeId
 }
 
 const never = (): Promise<never> => new Promise(() => undefined)
@@ -132,9 +134,14 @@ export class SimWorld {
     }
   }
 
-  #die(host: SimHost): void {
+  /** The host is gone, for a test that brings it back by `start`, or never. */
+  down(host: SimHost): void {
     host.alive = false
     for (const { ends, breakOff } of this.#streams) if (ends.includes(host)) breakOff()
+  }
+
+  #die(host: SimHost): void {
+    this.down(host)
     this.#timers.push({
       ...{ atMs: this.#nowMs + 50, host: undefined, life: 0 },
       run: () => this.start(host),
@@ -221,6 +228,7 @@ export class SimWorld {
           const containerId = host.owned.get(id)
           return record === undefined || containerId === undefined ? undefined : { record, containerId }
         },
+        known: id => host.heard.get(id) ?? this.registry.get(id),
         markMoving: (id, move) => call(() => void host.moving.set(id, move)),
         markKept: id => call(() => void host.moving.delete(id)),
         letGo: id =>
@@ -258,6 +266,7 @@ export class SimWorld {
         all: () => call(() => [...host.journal]),
         drop: move =>
           call(() => {
+            if (this.#faults.dropFails === host.id) throw new Error('no space left on device')
             const kept = host.journal.filter(entry => entry.move !== move)
             host.journal.splice(0, host.journal.length, ...kept)
           }),

@@ -22,6 +22,8 @@ export type SourceState =
   | { readonly at: 'checking' }
   | { readonly at: 'offering' }
   | { readonly at: 'preparing' }
+  /** The target is ready. Waits for its turn to freeze and looks at the service once more; still nothing was touched. */
+  | { readonly at: 'rechecking' }
   /** From the first frozen step to the last section. */
   | { readonly at: 'freezing' }
   /** The target decides. */
@@ -101,10 +103,11 @@ function thaw(because: Failure, tries: number): SourceStepResult {
   return go(
     { at: 'thawing', tries, because },
     ...again(tries),
-    { do: 'send-cancel', error: because },
     { do: 'journal', step: 'thawing' },
     { do: 'heal' },
     { do: 'unpause' },
+    // First it runs again; then the peer is told.
+    { do: 'send-cancel', error: because },
     { do: 'mark-kept', reason: '' },
     { do: 'discard' },
     { do: 'journal', step: 'kept' },
@@ -174,7 +177,11 @@ function recovered(step: SourceStep): SourceStepResult {
 
 /** True while the move can still be called off by the source alone. */
 export const sourceMayCancel = (state: SourceState): boolean =>
-  state.at === 'checking' || state.at === 'offering' || state.at === 'preparing' || state.at === 'freezing'
+  state.at === 'checking' ||
+  state.at === 'offering' ||
+  state.at === 'preparing' ||
+  state.at === 'rechecking' ||
+  state.at === 'freezing'
 
 /**
  * What a state does when its effects failed, it was called off, or the peer broke off. `elsewhere`: another target may do better, because
@@ -187,6 +194,9 @@ function brokeOff(state: SourceState, error: Failure, elsewhere: 'elsewhere' | '
     case 'offering':
     case 'preparing':
       return withdraw(error, 0, elsewhere === 'elsewhere')
+    case 'rechecking':
+      // It is the service that has changed: no other target would do better.
+      return withdraw(error, 0, false)
     case 'freezing':
       return thaw(error, 0)
     case 'idle':
@@ -221,13 +231,14 @@ function failed(state: SourceState, error: Failure): SourceStepResult {
     case 'checking':
     case 'offering':
     case 'preparing':
+    case 'rechecking':
     case 'freezing':
     case 'ended':
       return brokeOff(state, error, 'elsewhere')
   }
 }
 
-function done(state: SourceState): SourceStepResult {
+function done(plan: ModePlan, state: SourceState): SourceStepResult {
   switch (state.at) {
     case 'checking':
       return go(
@@ -237,6 +248,8 @@ function done(state: SourceState): SourceStepResult {
         { do: 'send', message: 'offer' },
         { do: 'listen', ms: LIMITS.offerMs + LIMITS.placeMs },
       )
+    case 'rechecking':
+      return go({ at: 'freezing' }, { do: 'journal', step: 'freezing' }, ...plan.frozen)
     case 'freezing':
       return go(
         { at: 'handed-over' },
@@ -273,7 +286,7 @@ export function sourceStep(plan: ModePlan, state: SourceState, event: SourceEven
     case 'recovered':
       return state.at === 'idle' ? recovered(event.step) : go(state)
     case 'done':
-      return done(state)
+      return done(plan, state)
     case 'failed':
       return failed(state, event.error)
     case 'cancelled':
@@ -291,7 +304,7 @@ export function sourceStep(plan: ModePlan, state: SourceState, event: SourceEven
       return state.at === 'offering' ? withdraw(event.error, 0, true) : go(state)
     case 'prepared':
       if (state.at !== 'preparing') return go(state)
-      return go({ at: 'freezing' }, { do: 'check-again' }, { do: 'journal', step: 'freezing' }, ...plan.frozen)
+      return go({ at: 'rechecking' }, { do: 'check-again' })
     case 'committed':
       return deciding(state) ? release(0) : go(state)
     case 'aborted':

@@ -8,6 +8,7 @@ import { MoveError } from './errors.ts'
 import type { MoveFacts } from './journal.ts'
 import { LIMITS } from './limits.ts'
 import type { MoveBytes, MovePhase, MovePhaseName } from './move-record.ts'
+import { askTarget, dialTarget, publishedByTarget } from './outcome-question.ts'
 import type { ContainerFacts, ImageFacts, MoverPorts } from './ports.ts'
 import { MOVE_VERSION, serviceToWire } from './protocol.ts'
 import type { Message, SectionName } from './protocol.ts'
@@ -16,7 +17,7 @@ import type { Tickets } from './move-tickets.ts'
 import { moveChannel, refusalOf } from './transfer/channel.ts'
 import type { MoveChannel } from './transfer/channel.ts'
 import { partialImage } from './transfer/images.ts'
-import { pause as waitFor, within } from './within.ts'
+import { pause as waitFor } from './within.ts'
 import type { Millis } from '../placement/view.ts'
 
 export interface SourceParts {
@@ -133,9 +134,7 @@ class SourceDeeds implements SourceSide {
       case 'check':
         return this.#check(signal)
       case 'check-again':
-        this.#leaveLane = await this.#parts.freezeLane.take(signal)
-        await driver.checkMovable(await this.#running(signal), signal)
-        return undefined
+        return this.#checkAgain(signal)
       case 'mark':
         await (effect.as === 'moving' ? services.markMoving(service, move) : services.letGo(service, move, facts.to))
         return undefined
@@ -145,7 +144,7 @@ class SourceDeeds implements SourceSide {
       case 'send':
         return this.#send(effect.message, signal)
       case 'send-cancel':
-        await this.#channel?.send({ kind: 'cancel', ...effect.error }, signal).catch(() => undefined)
+        await this.#channel?.tell({ kind: 'cancel', ...effect.error }, signal)
         return undefined
       case 'listen':
         return this.#understood(await this.#open().next(effect.ms, signal))
@@ -226,6 +225,18 @@ class SourceDeeds implements SourceSide {
     return undefined
   }
 
+  /** In its turn to freeze: what is checked here is frozen next. */
+  async #checkAgain(signal: AbortSignal): Promise<undefined> {
+    this.#leaveLane = await this.#parts.freezeLane.take(signal)
+    try {
+      await this.#parts.driver.checkMovable(await this.#running(signal), signal)
+    } catch (error) {
+      this.#leaveLane()
+      throw error
+    }
+    return undefined
+  }
+
   async #offer(signal: AbortSignal): Promise<Message> {
     const { ports, driver, move, facts, strategy, reason } = this.#parts
     const ability = await driver.ability(signal)
@@ -252,7 +263,7 @@ class SourceDeeds implements SourceSide {
     switch (message) {
       case 'offer': {
         const offer = await this.#offer(signal)
-        this.#channel = moveChannel(await this.#dial(signal), ports.clock)
+        this.#channel = moveChannel(await dialTarget(this.#parts, signal), ports.clock)
         await this.#channel.send(offer, signal)
         return undefined
       }
@@ -270,20 +281,6 @@ class SourceDeeds implements SourceSide {
           hint: 'report this',
         })
     }
-  }
-
-  #dial(signal: AbortSignal) {
-    const { ports, facts } = this.#parts
-    return within(ports.open(facts.to, signal), {
-      clock: ports.clock,
-      ms: LIMITS.offerMs,
-      signal,
-      late: () =>
-        new MoveError('MOVE_PEER_LOST', {
-          what: `no stream to ${facts.to} within ${LIMITS.offerMs / 1000} s`,
-          hint: 'is that node up?',
-        }),
-    })
   }
 
   /** The peer's word as an event. */
@@ -369,6 +366,8 @@ class SourceDeeds implements SourceSide {
     // A dump may have outlived the daemon that started it; thawing beneath it would spoil the program.
     await driver.dumpEnded(move, signal)
     const container = await ports.engine.inspect(this.#containerId(), signal)
+    // It ended by itself in the moment before the freeze: nothing was frozen, so nothing is lost. After a crash that cannot be told.
+    if (container?.state === 'exited' && this.#container !== undefined && this.#freeze === undefined) return undefined
     if (container === undefined || container.state === 'exited' || container.state === 'created') {
       throw new MoveError('MOVE_LOST', {
         what: `the frozen copy of ${facts.service.spec.name} is ${container === undefined ? 'gone' : container.state}: its memory is lost`,
@@ -379,16 +378,11 @@ class SourceDeeds implements SourceSide {
     return undefined
   }
 
-  async #ask(signal: AbortSignal): Promise<SourceEvent | undefined> {
-    const { ports, move } = this.#parts
-    const channel = moveChannel(await this.#dial(signal), ports.clock)
-    try {
-      await channel.send({ kind: 'ask', v: MOVE_VERSION, move }, signal)
-      return this.#understood(await channel.next(LIMITS.askMs, signal))
-    } finally {
-      // An answered question leaves nothing to close but our half.
-      await channel.close().catch(() => undefined)
-    }
+  async #ask(signal: AbortSignal): Promise<SourceEvent> {
+    // The hand-over may not have reached the listening that gives the lane back.
+    this.#leaveLane()
+    if (publishedByTarget(this.#parts)) return { on: 'committed' }
+    return this.#understood(await askTarget(this.#parts, signal))
   }
 }
 

@@ -140,7 +140,7 @@ class TargetDeeds implements TargetSide {
 
   /** A word the source can also ask for: a broken stream is no failure here. */
   async #tell(message: Message, signal: AbortSignal): Promise<void> {
-    await this.#parts.channel?.send(message, signal).catch(() => undefined)
+    await this.#parts.channel?.tell(message, signal)
   }
 
   #offer(): MessageOf<'offer'> {

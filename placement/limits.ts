@@ -2,7 +2,7 @@
 
 const MiB = 1024 * 1024
 
-/** A view entry older than this many intervals ranks last in its tier: it may be wrong (facts: stale loads mislead). */
+/** A view entry older than this many intervals ranks last in its tier: it may be wrong (stale loads mislead). */
 export const STALE_RANKS_LAST_INTERVALS = 3
 /** A view entry older than this many intervals is no candidate at all. */
 export const STALE_DROPPED_INTERVALS = 6
@@ -22,6 +22,7 @@ export const MIN_PROFILE_CORES = 0.01
 export const MAX_PROFILE_CORES = 4096
 /** 64 TiB, likewise. */
 export const MAX_PROFILE_RAM_BYTES = 64 * 1024 * 1024 * MiB
+/** More than any machine holds. */
 export const MAX_PROFILE_GPUS = 64
 /** Characters of one amount in a profile. */
 export const MAX_AMOUNT_CHARS = 32

@@ -24,7 +24,7 @@ export function scale(a: Vec, factor: number): Vec {
   return { cpuPct: a.cpuPct * factor, ramPct: a.ramPct * factor, gpuPct: a.gpuPct * factor }
 }
 
-/** The first dimension in which `load` is at or over `threshold`, or null: red iff load >= T (facts: 50 exactly is red). */
+/** The first dimension in which `load` is at or over `threshold`, or null: red iff load >= T (50 exactly is red). */
 export function overIn(load: Vec, threshold: Vec): Dimension | null {
   return dimensions.find(dimension => load[dimension] >= threshold[dimension]) ?? null
 }

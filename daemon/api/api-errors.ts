@@ -10,6 +10,7 @@ export const API_ERRORS = {
   API_HOST_REFUSED: 'a request named a host that this node is not (DNS rebinding)',
   API_ORIGIN_REFUSED: 'a page of another site sent a request to the API',
   API_TOKEN_REQUIRED: 'the API asks for a token that was not given',
+  SELF_REMOVAL_REFUSED: 'a node takes itself out of its mesh only when forced',
   API_PORT_TAKEN: 'the address of the API cannot be listened on',
   API_SOCKET_TAKEN: 'another daemon answers on the socket of the CLI',
   API_TOO_MANY_LISTENERS: 'more follow events or logs than the API serves at once',

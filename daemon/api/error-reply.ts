@@ -44,6 +44,7 @@ const statusOf: Readonly<Record<string, ErrorStatus>> = {
   SERVICE_RUNNING: 409,
   SERVICE_NOT_RUNNING: 409,
   NO_NODE_FITS: 422,
+  NOT_REACHABLE: 422,
   SERVICE_NOT_HERE: 409,
   MESH_RECORD_STALE: 409,
   NAME_TAKEN: 409,

@@ -61,7 +61,8 @@ export interface SettingActions {
 export interface MembershipActions {
   approve(who: string): Promise<NodeReply>
   /** Removes a member for good. @throws ShoalError NODE_NOT_FOUND, NODE_AMBIGUOUS */
-  remove(ref: string): Promise<void>
+  /** `force`: also this node itself. @throws ApiError SELF_REMOVAL_REFUSED */
+  remove(ref: string, force: boolean): Promise<void>
   invite(request: { readonly ttlMs?: number; readonly role?: Role }): Promise<InviteReply>
   join(token: string): Promise<StatusReply>
   openWindow(forMs: number | undefined): Promise<StatusReply>

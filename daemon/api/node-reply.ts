@@ -6,6 +6,7 @@ import { parseProfile, pickProfile, shortImage } from '../../placement/profile.t
 import type { Profile } from '../../placement/view.ts'
 import { ServiceError } from '../service-errors.ts'
 import { findNode } from '../service-lookup.ts'
+import { ApiError } from './api-errors.ts'
 import { INVITE_MS, WINDOW_MS } from './bounds.ts'
 import type { MembershipActions, NodeQueries, SettingActions } from './node-actions.ts'
 import type { NodeReply, StatusReply } from './schema/node.ts'
@@ -94,7 +95,16 @@ export function membershipActions(parts: NodeReplyParts): MembershipActions {
   const { mesh } = parts
   return {
     approve: async who => nodeReply(await mesh.approve(who), mesh),
-    remove: async ref => mesh.remove(findNode(mesh.members(), ref).id, 'removed by hand'),
+    async remove(ref, force) {
+      const { id, name } = findNode(mesh.members(), ref)
+      if (id === mesh.id && !force) {
+        throw new ApiError('SELF_REMOVAL_REFUSED', {
+          what: `${name} is this node: removed, it leaves the mesh for good${mesh.members().length === 1 ? ', and the mesh is no more' : ''}`,
+          hint: `\`shoal node rm --force ${name}\` if that is meant`,
+        })
+      }
+      await mesh.remove(id, 'removed by hand')
+    },
     invite: async ({ ttlMs = INVITE_MS, role = 'edge' }) => ({ token: await mesh.invite({ ttlMs, role }), ttlMs, role }),
     async join(token) {
       await mesh.join(token)

@@ -58,7 +58,11 @@ test('a service is run, listed, inspected, stopped, started and removed', async 
 })
 
 test.each([
-  { says: 'an unknown field', payload: { image: 'web', privileged: true }, message: /privileged|additional/ },
+  {
+    says: 'an unknown field',
+    payload: { image: 'web', privileged: true },
+    message: /^the body has the unknown key "privileged"$/,
+  },
   { says: 'no image', payload: { name: 'web' }, message: /image/ },
   { says: 'a name with a space', payload: { image: 'web', name: 'a b' }, message: /name/ },
   { says: 'a variable without a value', payload: { image: 'web', env: ['A'] }, message: /env\.0/ },
@@ -72,6 +76,28 @@ test.each([
     message: expect.stringMatching(message),
     hint: expect.any(String),
   })
+})
+
+test('an unknown key is named with the one that was meant, also inside and in a query', async () => {
+  const hint = async (payload: object) => {
+    const { message, hint: says } = (await run(quiet, payload)).json()
+    return [message, says]
+  }
+  expect(await hint({ image: 'web', nam: 'shop' })).toEqual(['the body has the unknown key "nam"', 'did you mean name?'])
+  expect(await hint({ image: 'web', profile: { cpus: '1' } })).toEqual([
+    `the body's profile has the unknown key "cpus"`,
+    'did you mean cpu?',
+  ])
+  expect((await quiet.inject('/api/services/x/explain?too=lab4')).json()).toMatchObject({ hint: 'did you mean to?' })
+})
+
+test('this node is removed from its own mesh only when forced', async () => {
+  const { server } = await api()
+  const gone = await server.inject({ method: 'DELETE', url: '/api/members/lab3' })
+  expect([gone.statusCode, gone.json().code]).toEqual([422, 'SELF_REMOVAL_REFUSED'])
+  expect(gone.json().hint).toContain('shoal node rm --force lab3')
+  expect((await server.inject({ method: 'DELETE', url: '/api/members/lab3?force=true' })).statusCode).toBe(204)
+  expect((await server.inject({ method: 'DELETE', url: '/api/members/vrone' })).statusCode).toBe(204)
 })
 
 test.each([
@@ -94,7 +120,11 @@ test('a body over the cap, one that is no JSON, and one that is text are refused
   })
   const send = (payload: string, type: string) =>
     server.inject({ method: 'POST', url: '/api/services', payload, headers: { 'content-type': type } })
-  expect((await send('{"image":', 'application/json')).json()).toMatchObject({ code: 'API_REQUEST_INVALID' })
+  expect((await send('{"image":', 'application/json')).json()).toMatchObject({
+    code: 'API_REQUEST_INVALID',
+    message: expect.stringMatching(/^the body is no JSON/),
+    hint: expect.not.stringContaining('content-type'),
+  })
   expect((await send('{"image":"web"}', 'text/plain')).statusCode).toBe(400)
 })
 

@@ -9,6 +9,7 @@ import fastify, { type FastifyError } from 'fastify'
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import Value from 'typebox/value'
+import { nearest } from '../nearest.ts'
 import { ApiError } from './api-errors.ts'
 import { BODY_BYTES_MAX, CONNECTIONS_MAX, REQUEST_RECEIVE_MS } from './bounds.ts'
 import { errorReply } from './error-reply.ts'
@@ -52,7 +53,7 @@ export function buildApi({ actions, guard, onInternalError }: ApiParts): Api {
     return (given: unknown) => {
       // What stands in the path and the query is text: numbers and booleans are read from it. A body says its own types.
       const value = httpPart === 'body' ? (given ?? {}) : Value.Convert(schema, given)
-      return checker.Check(value) ? { value } : { error: invalid(httpPart ?? 'request', checker.Errors(value)) }
+      return checker.Check(value) ? { value } : { error: invalid(httpPart ?? 'request', schema, checker.Errors(value)) }
     }
   })
   api.addHook('onRequest', async request => {
@@ -84,7 +85,30 @@ export function buildApi({ actions, guard, onInternalError }: ApiParts): Api {
   return api
 }
 
-function invalid(part: string, errors: readonly { readonly instancePath: string; readonly message: string }[]): ApiError {
+type Complaint = ReturnType<ReturnType<typeof Compile>['Errors']>[number]
+
+/** The keys an object of the schema may have at a JSON pointer. */
+function keysAt(schema: TSchema, pointer: string): readonly string[] {
+  const inner = (of: object, key: string): object => Object(Object.getOwnPropertyDescriptor(of, key)?.value)
+  const at = pointer
+    .split('/')
+    .slice(1)
+    .reduce<object>((found, key) => inner(inner(found, 'properties'), key), schema)
+  return Object.keys(inner(at, 'properties'))
+}
+
+function invalid(part: string, schema: TSchema, errors: readonly Complaint[]): ApiError {
+  for (const error of errors) {
+    if (error.keyword !== 'additionalProperties') continue
+    const key = String(error.params.additionalProperties[0]).slice(0, 64)
+    const within = error.instancePath.slice(1).replaceAll('/', '.')
+    const known = keysAt(schema, error.instancePath)
+    const meant = nearest(key, known)
+    return new ApiError('API_REQUEST_INVALID', {
+      what: `the ${part}${within === '' ? '' : `'s ${within}`} has the unknown key "${key}"`,
+      hint: meant === undefined ? `it may have ${known.join(', ') || 'no key'}` : `did you mean ${meant}?`,
+    })
+  }
   // The checker names the closed object too; the leaf's own line says more.
   const first = errors.find(({ instancePath }) => instancePath !== '') ?? errors[0]
   const where = (first?.instancePath ?? '').slice(1).replaceAll('/', '.')
@@ -104,7 +128,17 @@ function ofFastify(error: FastifyError | Error): unknown {
       cause: error,
     })
   }
-  if (code.startsWith('FST_ERR_CTP') || code === 'FST_ERR_BAD_URL' || error instanceof SyntaxError) {
+  if (error instanceof SyntaxError || code === 'FST_ERR_CTP_INVALID_JSON_BODY') {
+    return new ApiError('API_REQUEST_INVALID', {
+      what: `the body is no JSON: ${error.message}`,
+      hint: 'send one JSON value; mind quotes and commas',
+      cause: error,
+    })
+  }
+  if (code === 'FST_ERR_BAD_URL') {
+    return new ApiError('API_REQUEST_INVALID', { what: error.message, hint: 'escape the path with %XX', cause: error })
+  }
+  if (code.startsWith('FST_ERR_CTP')) {
     return new ApiError('API_REQUEST_INVALID', {
       what: error.message,
       hint: 'send JSON with content-type application/json',

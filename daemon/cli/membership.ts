@@ -12,7 +12,7 @@ interface Json {
 
 export function approveCommand(cli: Cli): Command {
   return new Command('approve')
-    .description('let a waiting node in; without a name: list those that wait')
+    .description('let a waiting node in, or confirm one the join window let in; without a name: list both')
     .argument('[node]', 'its name, or the beginning of its id')
     .option('--json', 'print the answer of the API')
     .addHelpText('after', examples('shoal approve', 'shoal approve vrone'))
@@ -20,7 +20,10 @@ export function approveCommand(cli: Cli): Command {
       const api = clientFor(cli, command)
       if (who === undefined) {
         const answer = await api.get<{ readonly waiting: readonly WaitingReply[] }>('/api/waiting')
-        return options.json === true ? printJson(cli, answer) : showWaiting(cli, answer.waiting)
+        if (options.json === true) return printJson(cli, answer)
+        showWaiting(cli, answer.waiting)
+        const { nodes } = await api.get<{ readonly nodes: readonly NodeReply[] }>('/api/nodes')
+        return sayUnconfirmed(cli, nodes)
       }
       const node = await api.send<NodeReply>('POST', '/api/members/approve', { who })
       if (options.json === true) return printJson(cli, node)
@@ -36,6 +39,13 @@ function showWaiting(cli: Cli, waiting: readonly WaitingReply[]): void {
     waiting.map(({ name, role, addresses, id }) => [name, role, addresses[0] ?? '-', id]),
   )
   if (waiting.length === 0) cli.hint('no node waits')
+}
+
+/** They are members already; approving one gives it the right to admit others. */
+function sayUnconfirmed(cli: Cli, nodes: readonly NodeReply[]): void {
+  for (const { name, mayAdmit } of nodes) {
+    if (!mayAdmit) cli.hint(`${name} was let in by the join window, not confirmed yet: \`shoal approve ${name}\``)
+  }
 }
 
 export function inviteCommand(cli: Cli): Command {

@@ -38,7 +38,7 @@ export function moveCommand(cli: Cli): Command {
 
 export function explainCommand(cli: Cli): Command {
   return new Command('explain')
-    .description('say where a service would go now, and why not elsewhere')
+    .description('say where a service would go now, why not elsewhere, and what was decided last')
     .argument('<service>', 'name, id, or the beginning of one')
     .option('--json', 'print the answer of the API')
     .addHelpText('after', examples('shoal explain web', 'shoal explain --json web'))
@@ -121,4 +121,5 @@ function showPlan(cli: Cli, plan: ExplainReply, { json }: { readonly json?: true
       plan.rejected.map(({ node, because }) => [node, because]),
     )
   }
+  if (plan.last !== null) cli.out(`\nlast decision: ${plan.last.text}\n`)
 }

@@ -37,9 +37,11 @@ export function nodeCommand(cli: Cli): Command {
     .command('rm')
     .description('remove one from the mesh for good; its services are not touched')
     .argument('<node>', 'name, id, or the beginning of one')
+    .option('-f, --force', 'also the node that is asked itself')
     .addHelpText('after', examples('shoal node rm lab4', 'shoal node rm 12D3KooW'))
-    .action(async (ref: string, _options: unknown, command: Command) => {
-      await clientFor(cli, command).send<undefined>('DELETE', `/api/members/${part(ref)}`)
+    .action(async (ref: string, options: { readonly force?: true }, command: Command) => {
+      const query = options.force === true ? '?force=true' : ''
+      await clientFor(cli, command).send<undefined>('DELETE', `/api/members/${part(ref)}${query}`)
       cli.out(`${ref}\n`)
     })
   return node

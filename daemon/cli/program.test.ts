@@ -200,7 +200,11 @@ test('a dry run says where, why, and why not elsewhere', async () => {
   const plan = await shoal('move shop --dry-run')
   expect(plan.out).toContain('least utilised of the same network')
   expect(plan.out).toContain('49 + 10 is not below 50 % CPU')
-  expect(JSON.parse((await shoal('explain shop --json')).out)).toMatchObject({ verdict: { kind: 'move' } })
+  expect((await shoal('explain shop')).out).toMatch(/\n\nlast decision: shop moved lab4 -> lab3 12:04:31\n$/)
+  expect(JSON.parse((await shoal('explain shop --json')).out)).toMatchObject({
+    verdict: { kind: 'move' },
+    last: { outcome: 'moved' },
+  })
 })
 
 test('moves, nodes, profiles, strategy, status and the rest are shown', async () => {

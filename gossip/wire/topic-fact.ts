@@ -1,5 +1,5 @@
 // A rare fact on the gossip topic, one per message: a record just written, a node that waits, the join window opened, a leave.
-// Published and read by topics.ts. What recurs (load reports, heartbeats) never goes on a topic (facts/mesh.md 4).
+// Published and read by topics.ts. What recurs (load reports, heartbeats) never goes on a topic.
 
 import type { Static } from 'typebox'
 import Type from 'typebox'

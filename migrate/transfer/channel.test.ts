@@ -120,6 +120,24 @@ test('a broken stream, a closed one and a silent peer are told apart', async () 
   await expect(pair(hasty).target.next(1000, signal)).rejects.toMatchObject({ code: 'MOVE_PEER_SILENT' })
 })
 
+test('a peer that stopped reading holds up neither a last word nor the end: the stream is reset', async () => {
+  let reset = false
+  const deaf = {
+    peer: 'deaf',
+    incoming: { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => undefined) }) },
+    write: () => new Promise<never>(() => undefined),
+    closeWrite: () => new Promise<never>(() => undefined),
+    abort: () => {
+      reset = true
+    },
+  }
+  const channel = moveChannel(deaf, hasty)
+  await channel.tell({ kind: 'cancel', code: 'MOVE_CANCELLED', what: 'called off', hint: '' }, signal)
+  expect(reset).toBe(false)
+  await expect(channel.close()).rejects.toMatchObject({ code: 'MOVE_PEER_SILENT' })
+  expect(reset).toBe(true)
+})
+
 test('a cancelled wait rejects with the reason it was cancelled for', async () => {
   const why = new AbortController()
   const waiting = pair().target.next(1000, why.signal)

@@ -30,6 +30,8 @@ export interface OutgoingSection {
 export interface MoveChannel {
   readonly peer: string
   send(message: Message, signal: AbortSignal): Promise<void>
+  /** Says what the peer can also learn otherwise: never rejects, and waits no longer than a moment for a peer that does not read. */
+  tell(message: Message, signal: AbortSignal): Promise<void>
   /** The next control message; pings are answered in passing. `MOVE_PEER_SILENT` after `ms`, `MOVE_PEER_LOST` when the stream is gone. */
   next(ms: Millis, signal: AbortSignal): Promise<Message>
   /** Sends a section and waits for the receiver's answer; throws {@link PeerRefusal} when the peer breaks off instead. */
@@ -40,9 +42,13 @@ export interface MoveChannel {
     consume: (chunks: AsyncIterable<Uint8Array>) => Promise<void>,
     signal: AbortSignal,
   ): Promise<SectionReceipt>
+  /** Half-closes once all is written; resets the stream, and rejects, when the peer does not take it. */
   close(): Promise<void>
   abort(reason: Error): void
 }
+
+/** A signal that does not fire. */
+const never = new AbortController().signal
 
 const UNDONE_HINT = 'nothing is lost: the move is undone, or asked for until the peer answers'
 
@@ -100,8 +106,20 @@ class StreamChannel implements MoveChannel {
     this.#reader = frameReader(stream.incoming)
   }
 
-  close(): Promise<void> {
-    return this.#stream.closeWrite()
+  async close(): Promise<void> {
+    // A peer that stopped reading in the middle of a section leaves bytes that never drain: their stream is reset then.
+    const wait = {
+      clock: this.#clock,
+      ms: LIMITS.goodbyeMs,
+      signal: never,
+      late: silent('the peer took no end', LIMITS.goodbyeMs),
+    }
+    try {
+      await within(this.#stream.closeWrite(), wait)
+    } catch (error) {
+      this.#stream.abort(errorOf(error))
+      throw error
+    }
   }
   abort(reason: Error): void {
     this.#stream.abort(reason)
@@ -109,6 +127,12 @@ class StreamChannel implements MoveChannel {
 
   send(message: Message, signal: AbortSignal): Promise<void> {
     return this.#write(frame(FRAME.control, toWire(message)), signal)
+  }
+
+  async tell(message: Message, signal: AbortSignal): Promise<void> {
+    const wait = { clock: this.#clock, ms: LIMITS.goodbyeMs, signal, late: silent('the peer took no word', LIMITS.goodbyeMs) }
+    // What was not taken is asked for, or follows from the end of the stream.
+    await within(this.send(message, signal), wait).catch(() => undefined)
   }
 
   next(ms: Millis, signal: AbortSignal): Promise<Message> {

@@ -128,8 +128,12 @@ test('a token that nobody made, or that is none, is refused, each with its reaso
 test('any member that may admit invites, also one that came by a token; a late joiner gets services and profiles', async () => {
   const [lab4, mec] = [at('lab4'), at('mec')]
   expect(await asSeen(lab4, 'lab4')).toMatchObject({ via: 'token', mayAdmit: true })
-  await mec.output(['shoal', 'join', await invite(lab4, '--role', 'cloud', '--ttl', '10m')])
+  const invitation = await invite(lab4, '--role', 'cloud', '--ttl', '10m')
+  const from = performance.now()
+  await mec.output(['shoal', 'join', invitation])
   await everyoneSeesEveryone(lab())
+  // mec has spoken to another member before, as a stranger: that must not keep the two apart now.
+  expect(performance.now() - from).toBeLessThan(8_000)
   expect(await asSeen(at('vrone'), 'mec')).toMatchObject({ role: 'cloud', via: 'token' })
   for (const late of [lab4, mec]) {
     await eventually(() => servicesSeenBy(late), {
@@ -260,7 +264,7 @@ async function anewOnLanA(env: Readonly<Record<string, string>>): Promise<void> 
   await Promise.all([lab3.reset(), vrone.reset()])
   await startNodeDaemon(lab3, env)
   await memberWith(lab3, 0)
-  await run(lab3, '--name', 'anchor', '--cpu', '0.05', 'shoal/ticker:latest', '4', '50')
+  await run(lab3, '--name', 'anchor', '--cpu', '0.05', await lab3.loadImage('ticker'), '4', '50')
   await startNodeDaemon(vrone)
 }
 
@@ -302,4 +306,24 @@ test('`windowMs` says how long the window stays open, and `shoal open` opens it 
   expect((await lab3.shoal('open', '--for', '1m')).code).toBe(0)
   expect((await memberWith(vrone, 1)).mesh).toMatchObject({ via: 'window' })
   expect((await statusOf(lab3)).mesh.windowOpenS).toBeGreaterThan(0)
+})
+
+test('a removed node is out at once, and stays out though the window is open', async () => {
+  const [lab3, vrone] = [at('lab3'), at('vrone')]
+  const { id } = await asSeen(lab3, 'vrone')
+  expect((await lab3.shoal('node', 'rm', 'nobody')).code).toBe(3)
+  expect(await lab3.shoal('node', 'rm', 'vrone')).toMatchObject({ code: 0, stdout: 'vrone\n' })
+  const members = async () => (await nodesSeenBy(lab3)).map(({ name }) => name)
+  expect(await members()).toEqual(['lab3'])
+  // It comes back, as often as it likes: it is heard on the link, and refused.
+  await vrone.stopDaemon()
+  await startNodeDaemon(vrone)
+  await eventually(() => asSeen(vrone, 'lab3'), {
+    deadlineMs: meshUpMs,
+    says: 'vrone gets no word out of lab3',
+    until: ({ state, load }) => state === 'lost' && load === null,
+  })
+  expect((await statusOf(lab3)).mesh.windowOpenS).toBeGreaterThan(0)
+  expect(await members()).toEqual(['lab3'])
+  expect((await lab3.shoal('run', '--node', id, 'shoal/ticker:latest')).code).toBe(3)
 })

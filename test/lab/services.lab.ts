@@ -253,10 +253,11 @@ test('`on-failure`: restarted by Shoal after a failure, with growing pauses and 
   await lab3.output(['shoal', 'rm', 'again', 'succeeds'])
 })
 
-test('`always`: runs again whatever ended it, also a kill past Shoal; stopped by hand it stays stopped', async () => {
+test('`always`: runs again whatever ended it, also a kill past Shoal, and `logs -f` goes on; stopped by hand it stays stopped', async () => {
   const lab3 = at('lab3')
   const { id } = await run(lab3, '--name', 'forever', '--restart', 'always', '--cpu', '0.05', ticker, '1', '100')
   const before = identityOf(await containerOf(lab3, id))
+  const following = at('vrone').run(['timeout', '-s', 'INT', '4', 'shoal', 'logs', '-f', 'forever'])
   await lab3.docker.getContainer(before.id).kill()
   const after = await eventually(async () => identityOf(await containerOf(lab3, id)), {
     deadlineMs: soonMs,
@@ -265,6 +266,8 @@ test('`always`: runs again whatever ended it, also a kill past Shoal; stopped by
   })
   expect(after.id).toBe(before.id)
   await inState(at('vrone'), 'forever', ({ state }) => state === 'running', 'running again')
+  const numbers = (await following).stdout.match(/^[0-9a-f]{32}(?= )/gm)
+  expect(new Set(numbers).size, 'whoever follows its log reads both lives of it').toBe(2)
   await lab3.output(['shoal', 'stop', 'forever'])
   expect(await inspect(lab3, 'forever')).toMatchObject({ state: 'stopped' })
   expect((await containerOf(lab3, id)).State.Running).toBe(false)

@@ -85,6 +85,7 @@ const mover = createMover(
     engine: moveEngine({ engine, mesh: () => 'lab', limitsOf: () => limits }),
     services: {
       owned: ownedNow,
+      known: id => ownedNow(id)?.record,
       markMoving: async () => undefined,
       markKept: async () => undefined,
       letGo: async id => forget(id),

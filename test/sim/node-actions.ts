@@ -52,6 +52,7 @@ export function simActions(world: SimWorld, node: SimNode): SimActions {
             return { begun: { ...move, outcome: 'running' }, over: Promise.resolve(move) }
           },
           explain: async (record, to) => explanation(record, to ?? 'id-of-vrone'),
+          lastDecision: () => null,
           list: () => moves,
         },
       }),
@@ -114,5 +115,10 @@ function explanation(record: ServiceRecord, to: string): ExplainReply {
     verdict: { kind: 'move', to, because: 'least utilised of the same network' },
     candidates: [{ node: 'vrone', nodeId: to, tier: 0, score: 38, because: 'same network, 38 % CPU' }],
     rejected: [{ node: 'lab4', nodeId: 'id-of-lab4', code: 'CPU', because: '49 + 10 is not below 50 % CPU' }],
+    last: {
+      ...{ outcome: 'moved', to: 'lab3', strategy: 'algorithm-1', reason: 'lab4 red: cpu 59 >= 50', error: '' },
+      tried: [{ node: 'lab3', accepted: true, says: '' }],
+      text: `${record.spec.name} moved lab4 -> lab3 12:04:31`,
+    },
   }
 }

@@ -12,9 +12,15 @@ export function membershipRoutes(api: Api, { membership }: NodeActions): void {
   )
   api.delete(
     '/api/members/:ref',
-    { schema: { params: Type.Object({ ref: Reference }), response: { 204: Type.Null() } } },
+    {
+      schema: {
+        params: Type.Object({ ref: Reference }),
+        querystring: Type.Object({ force: Type.Optional(Type.Boolean()) }, { additionalProperties: false }),
+        response: { 204: Type.Null() },
+      },
+    },
     async (request, reply) => {
-      await membership.remove(request.params.ref)
+      await membership.remove(request.params.ref, request.query.force === true)
       return reply.code(204).send(null)
     },
   )

@@ -25,6 +25,21 @@ const Candidate = Type.Object({
 
 const Rejected = Type.Object({ node: Type.String(), nodeId: Type.String(), code: Type.String(), because: Type.String() })
 
+/** A decision that was made for a service, and what became of it. Kept by the node that made it, until it restarts. */
+export const LastDecision = Type.Object({
+  /** `undecided`: the move is under way. */
+  outcome: Type.Union([Type.Literal('moved'), Type.Literal('stayed'), Type.Literal('undecided')]),
+  to: Nullable(Type.String()),
+  strategy: Type.String(),
+  /** Why anything was decided: the load, a drain, a person. */
+  reason: Type.String(),
+  tried: Type.Array(Type.Object({ node: Type.String(), accepted: Type.Boolean(), says: Type.String() })),
+  /** What went wrong; empty where nothing did. */
+  error: Type.String(),
+  /** All of it in words, candidate by candidate. */
+  text: Type.String(),
+})
+
 /** Where a service would go now, why, and why not elsewhere. Nothing was offered to anybody. */
 export const ExplainReply = Type.Object({
   service: Type.String(),
@@ -42,6 +57,8 @@ export const ExplainReply = Type.Object({
   }),
   candidates: Type.Array(Candidate),
   rejected: Type.Array(Rejected),
+  /** The last decision of the control loop or of `move`; null when this node made none. */
+  last: Nullable(LastDecision),
 })
 export type ExplainReply = Static<typeof ExplainReply>
 

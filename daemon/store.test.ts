@@ -9,7 +9,7 @@ import type { MoveRecord } from '../migrate/move-record.ts'
 import type { StoreError } from './errors.ts'
 import { moveRecords, openJournal } from './move-store.ts'
 import { openStore } from './store.ts'
-import { damageIn } from './store-log.ts'
+import { damageIn } from './store-damage.ts'
 
 async function folder() {
   const dir = await mkdtemp(join(tmpdir(), 'shoal-store-'))
@@ -96,6 +96,41 @@ test('a log that was emptied is damage; a last record that was cut off was never
   }
   for (const name of await readdir(join(at.dir, 'store'))) if (name.endsWith('.log')) await truncate(join(at.dir, 'store', name))
   await expect(openStore(at.dir)).rejects.toMatchObject({ code: 'STORE_CORRUPT', message: expect.stringContaining('is lost') })
+})
+
+test('one flipped byte of a table is damage too', async () => {
+  await using at = await folder()
+  await written(at.dir)
+  await using again = await openStore(at.dir)
+  await again.close()
+  const name = (await readdir(join(at.dir, 'store'))).find(one => one.endsWith('.ldb')) ?? ''
+  const path = join(at.dir, 'store', name)
+  const bytes = await readFile(path)
+  for (const place of [0, 40, 120, bytes.length - 47, bytes.length - 1]) {
+    const flipped = Buffer.from(bytes)
+    flipped[place] = (flipped[place] ?? 0) ^ 0x40
+    await writeFile(path, flipped)
+    await expect(openStore(at.dir)).rejects.toMatchObject({ code: 'STORE_CORRUPT', message: expect.stringContaining(name) })
+  }
+  await writeFile(path, bytes)
+  await using store = await openStore(at.dir)
+  expect(await store.texts('x').get('e')).toBe('value of e')
+})
+
+test('tables of many blocks, of large values too, are whole', async () => {
+  await using at = await folder()
+  for (let round = 0; round < 3; round++) {
+    await using store = await openStore(at.dir)
+    for (let index = 0; index < 40; index++) {
+      await store.texts('x').put(`k${index}`, `${round} ${String(index * 7919).repeat(20 * index)}`)
+    }
+    await store.texts('x').put('large', 'z'.repeat(3_000_000))
+    await store
+      .texts('x')
+      .put('noise', Array.from({ length: 60_000 }, (_, n) => ((n * 2_654_435_761) % 4_294_967_296).toString(36)).join())
+  }
+  await using store = await openStore(at.dir)
+  expect((await store.texts('x').get('k39'))?.startsWith('2 ')).toBe(true)
 })
 
 test('a store that a person moved away is begun anew', async () => {

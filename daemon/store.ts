@@ -7,7 +7,7 @@ import { Level } from 'level'
 import type { KeyValue } from '../gossip/key-value.ts'
 import { StoreError } from './errors.ts'
 import { STORE_VALUE_BYTES } from './limits.ts'
-import { damagedLog } from './store-log.ts'
+import { damagedFile } from './store-damage.ts'
 import { markOpened, opensCounted } from './store-mark.ts'
 
 /** How a table's values become text and back. `decode` throws when the text is not what it should be. */
@@ -46,7 +46,7 @@ export async function openStore(dataDir: string): Promise<Store> {
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
     counted = await opensCounted(dataDir)
-    damage = await damagedLog(path)
+    damage = await damagedFile(path)
   } catch (cause) {
     throw openError(path, cause)
   }

@@ -276,10 +276,14 @@ describe('what cannot be moved', () => {
     if (spare > 0) await vrone().output(['fallocate', '-l', String(spare), filler])
     const left = Math.min(bavail * bsize, 10 * 1024 * mib)
     await lab3().output(['fallocate', '-l', String(Math.round(0.6 * left)), file])
-    const { code, move } = await moveBy(lab3(), 'writes', vrone()).finally(async () => {
+    let moved: Awaited<ReturnType<typeof moveBy>>
+    try {
+      moved = await moveBy(lab3(), 'writes', vrone())
+    } finally {
       await vrone().output(['rm', '-f', filler])
       await lab3().output(['rm', file])
-    })
+    }
+    const { code, move } = moved
     expect({ code, ...move }).toMatchObject({ code: 1, outcome: 'failed', error: { code: 'MOVE_NO_ROOM' } })
     expect(move.error?.message).toMatch(/writable layer.*bytes/)
     await runsOnAt(service, before)

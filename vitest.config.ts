@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['{placement,gossip,migrate,daemon,ui}/**/*.test.ts', 'test/*.test.ts', 'test/{sim,demo,lab}/**/*.test.ts'],
-    testTimeout: 10_000,
+    testTimeout: 30_000,
     pool: 'threads',
     // No module keeps state (test/architecture.test.ts), so files may share a worker: libp2p, fastify and the schemas load once, not 66 times.
     isolate: false,

@@ -57,6 +57,8 @@ export const LIMITS = {
   whereaboutsPerAsk: 64,
   /** A member that does not say in this time where others are is asked again later. */
   whereaboutsMs: 3_000,
+  /** A node that is removed has this long to hear of it from the remover. */
+  removalNoticeMs: 1_000,
   /** Nodes heard and remembered that are no members. */
   strangersMax: 256,
   /** Pairing messages one peer may send per second, and in a burst. */
@@ -87,6 +89,8 @@ export const RHYTHM = {
   suspectMs: 1_500,
   /** Silence after which it is lost: leaves 2 of 5 s for a successor to start. */
   lostMs: 3_000,
+  /** Silence after which a standing connection is reset and dialled anew: TCP alone would try a dead one for minutes. */
+  cutOffMs: 10_000,
   /** A member that said it leaves may take this long to restart before it counts as lost. */
   leavingMs: 60_000,
   /** Own lateness above this is taken off every peer's silence. */
@@ -116,4 +120,5 @@ invariant(LIMITS.streamReadBufferBytes >= 2 * LIMITS.streamWindowBytes, 'a pause
 invariant(LIMITS.readQueueLowBytes < LIMITS.readQueueHighBytes, 'reading resumes below where it pauses')
 invariant(LIMITS.openMs >= LIMITS.dialMs + LIMITS.gateHoldMs, 'a stream that the gate holds is not given up before')
 invariant(LIMITS.recordBytesMax < LIMITS.topicMessageBytesMax, 'a record fits a topic message')
+invariant(RHYTHM.lostMs < RHYTHM.cutOffMs, 'who is cut off was called lost before')
 invariant(RHYTHM.suspectMs < RHYTHM.lostMs && RHYTHM.heartbeatMs * 2 < RHYTHM.suspectMs, 'two heartbeats may be lost')

@@ -37,6 +37,7 @@ export class Links {
   readonly #open = new Set<ByteStream>()
   /** As the host has them, by text: asking the host means decoding a peer id each time, and this is asked many times a second. */
   readonly #connections = new Map<NodeId, Set<Connection>>()
+  readonly #openedAt = new WeakMap<Connection, Millis>()
   #stopped = false
 
   constructor(ports: LinksPorts) {
@@ -45,6 +46,7 @@ export class Links {
     host.addEventListener('connection:open', ({ detail: connection }) => {
       const id = connection.remotePeer.toString()
       this.#connections.set(id, (this.#connections.get(id) ?? new Set()).add(connection))
+      this.#openedAt.set(connection, clock.now())
       const peer = book.note(id, clock.now())
       peer.failures = 0
       ports.onUp(id, connection.direction === 'outbound')
@@ -117,6 +119,13 @@ export class Links {
   /** Closes every connection to `id`. */
   async hangUp(id: NodeId): Promise<void> {
     await this.#ports.host.hangUp(peerIdFromString(id), { signal: AbortSignal.timeout(1000) })
+  }
+
+  /** Resets the connections to `id` that were opened before `moment`, without a word: nobody there would hear it. */
+  cutOff(id: NodeId, moment: Millis): void {
+    for (const connection of this.#connections.get(id) ?? []) {
+      if ((this.#openedAt.get(connection) ?? 0) < moment) connection.abort(unreachable(id, 'it has been silent for too long'))
+    }
   }
 
   /** Resets what is open, so that no half-sent stream looks ended (a graceful close of the host would half-close it), and dials no more. */

@@ -27,7 +27,7 @@ export class MemberWatch {
     this.#judgement = firstJudgement(ports.clock.now())
   }
 
-  /** Judges everyone now; `lateMs` is how much later than planned this runs. */
+  /** Judges everyone now, and resets the connection of who has been silent for very long; `lateMs` is how much later than planned this runs. */
   judge(lateMs: Millis): void {
     const { self, clock, book, links, memberIds, onChange } = this.#ports
     const now = clock.now()
@@ -40,6 +40,11 @@ export class MemberWatch {
     const { judgement, changes } = judge({ previous: this.#judgement, signs, now, lateMs, settings: RHYTHM })
     this.#judgement = judgement
     for (const change of changes) onChange(change)
+    // A connection that has died without a word holds whoever waits on it, and is not dialled anew while it stands.
+    for (const [id, { heardAt, connected }] of signs) {
+      const silentSince = Math.max(heardAt, judgement.deafUntil)
+      if (connected && now - silentSince >= RHYTHM.cutOffMs) links.cutOff(id, now - RHYTHM.cutOffMs)
+    }
   }
 
   /** A member never judged counts as alive: it has just come. */

@@ -197,9 +197,11 @@ export class Membership {
   }
 
   /** Removes `id` for good. @throws TrustError NOT_ADMITTING, NOT_A_MEMBER */
-  async remove(id: NodeId, reason: string): Promise<void> {
+  async remove(id: NodeId, reason: string, tell: (record: SignedRecordWire) => Promise<void>): Promise<void> {
     const { removal } = planRemoval(this.#need(), { by: this.#ports.signer, subject: id, reason })
-    await this.#add([{ kind: 'removal', signed: removal }], true)
+    const record: SignedRecord = { kind: 'removal', signed: removal }
+    await tell(recordToWire(record))
+    await this.#add([record], true)
   }
 
   #need(): Roster {

@@ -12,6 +12,7 @@ import type { MeshEvent } from './mesh.ts'
 import { LISTEN_ON } from './mesh-options.ts'
 import type { MeshParts, MeshReactions } from './mesh-parts.ts'
 import { recordToWire } from './membership.ts'
+import { hearRemoved } from './removal-notice.ts'
 import { everyBeat } from './rhythm.ts'
 import type { SignedRecord } from './roster.ts'
 import { TrustError } from './trust-errors.ts'
@@ -57,6 +58,7 @@ export class MeshLife implements MeshReactions {
       book.note(from, options.clock.now()).leavingAt = options.clock.now()
       this.#parts.watch.judge(0)
     })
+    hearRemoved(members, records => membership.merge(records))
     await joining.serve()
     await members.serve()
     for (const id of membership.members().keys()) if (id !== self.id) book.note(id, options.clock.now())

@@ -13,6 +13,7 @@ import type { Member, Mesh, MeshStatus, WaitingNode } from './mesh.ts'
 import { medianMs } from './peer-book.ts'
 import { profileBook } from './profile-book.ts'
 import { serviceRegistry } from './registry.ts'
+import { tellRemoved } from './removal-notice.ts'
 import { parseToken } from './token.ts'
 import { TrustError } from './trust-errors.ts'
 
@@ -64,7 +65,10 @@ export function meshSurface(parts: MeshParts, life: MeshLife): Mesh {
       await topic.publish({ kind: 'window', openS: reception.windowOpenS() })
     },
     async remove(nameOrIdPrefix, reason) {
-      await membership.remove(idOf(membersOf(parts, life), nameOrIdPrefix), reason)
+      const id = idOf(membersOf(parts, life), nameOrIdPrefix)
+      await membership.remove(id, reason, record =>
+        id === self.id ? Promise.resolve() : tellRemoved({ members, log: options.log }, id, record),
+      )
     },
     addresses: () => addressesOf(host).map(address => `${address}/p2p/${self.id}`),
     request: (peer, name, payload, signal) => members.request(peer, name, payload, signal),

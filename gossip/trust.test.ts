@@ -106,6 +106,7 @@ test.concurrent('a removed member is refused everywhere, and its connections end
   await eventually(() => {
     expect(memberIds(a)).toEqual([a.mesh.id, b.mesh.id].toSorted())
     expect(memberIds(b)).toEqual([a.mesh.id, b.mesh.id].toSorted())
+    expect(c.mesh.status().says).toBe('this node was removed from its mesh')
   })
   await expect(b.mesh.request(c.mesh.id, 'x', null, soon())).rejects.toMatchObject({ code: 'MESH_NOT_MEMBER' })
   await expect(c.mesh.request(a.mesh.id, 'x', null, AbortSignal.timeout(1500))).rejects.toThrow()

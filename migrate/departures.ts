@@ -259,7 +259,10 @@ export class Departures {
         },
       )
       attempt
-        .then(() => ledger.keep({ ...record, totalMs: Math.round(ports.clock.wallNow() - record.startedAtMs) }, ending(record)))
+        .then(() => {
+          record = { ...record, totalMs: Math.round(ports.clock.wallNow() - record.startedAtMs) }
+          return ledger.keep(record, ending(record))
+        })
         .catch((error: unknown) => this.#broke(record, error))
         .finally(() => {
           this.#live.delete(facts.service.id)

@@ -120,7 +120,7 @@ const silentLog = {
 }
 
 /** Polls until `check` stops throwing; at `deadlineMs` what it threw last is thrown. */
-export async function eventually(check: () => void | Promise<void>, deadlineMs = 8_000): Promise<void> {
+export async function eventually(check: () => void | Promise<void>, deadlineMs = 20_000): Promise<void> {
   const until = performance.now() + deadlineMs
   for (;;) {
     try {

@@ -27,6 +27,7 @@ import { LoadSampler } from './load-sampler.ts'
 import { type Logger, openLog } from './log.ts'
 import { memberWarnings } from './member-warnings.ts'
 import { moveEngine } from './move-engine.ts'
+import { shareMeasures } from './move-measures.ts'
 import { moveRecords, openJournal } from './move-store.ts'
 import { knockByDatagram, NetworkWatch } from './network-id.ts'
 import { type NodeAbility, openNodeAbility } from './node-ability.ts'
@@ -251,6 +252,11 @@ async function openMover(ground: Ground, services: Services, own: OwnLoad): Prom
     feed.tell({ kind: 'move', says, service: record.service })
   })
   mesh.onStream(MOVE_PROTOCOL, stream => mover.handle(stream))
+  shareMeasures({
+    mesh,
+    mover,
+    onFailure: (move, error) => log.info({ move: move.id, error }, 'the target could not be told what was measured'),
+  })
   return mover
 }
 

@@ -8,6 +8,8 @@ export const ENGINE_HELLO_MS = 5_000
 export const ENGINE_REMOVE_MS = 30_000
 /** Pause before the event stream is opened again: doubled from the first to the last (ms). */
 export const EVENTS_RETRY_MS = { first: 250, last: 10_000 } as const
+/** The target of a move hears within this time what the source measured, or shows less of it (ms). */
+export const MEASURES_MS = 5_000
 /** One event of the engine as a line of JSON; longer is dropped and counts as a gap (bytes). */
 export const EVENT_LINE_BYTES = 64 * 1024
 /** Text the engine writes while it loads an image; what is over is cut, errors come last and are kept (characters). */

@@ -19,6 +19,8 @@ export interface MoveLedger {
   /** Shows and saves it. A store that fails loses a line of history, never a move: the failure is told to listeners. */
   keep(record: MoveRecord, says: string): Promise<void>
   onEvent(listener: (event: MoveEvent) => void): () => void
+  /** What the source measured of a move that arrived here goes into its record; of other moves nothing is kept. */
+  learn(told: MoveRecord): Promise<void>
   load(): Promise<void>
 }
 
@@ -37,22 +39,31 @@ export function moveLedger(store: RecordStore): MoveLedger {
       await store.remove(oldest.id)
     }
   }
+  async function keep(record: MoveRecord, says: string): Promise<void> {
+    records.set(record.id, record)
+    tell(record, says)
+    try {
+      await store.save(record)
+      await trim()
+    } catch (error) {
+      tell(record, `its record could not be saved: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
   return {
+    keep,
+    async learn(told) {
+      const isIt = ({ id, side, from }: MoveRecord): boolean =>
+        side === 'target' && from === told.from && (id === told.id || id.startsWith(`${told.id}.`))
+      const own = [...records.values()].findLast(isIt)
+      if (own === undefined) return
+      const { phases, bytes, downtimeMs, errorMs, totalMs } = told
+      await keep({ ...own, phases, bytes, downtimeMs, errorMs, totalMs }, `arrival of ${own.name}: measured by its source`)
+    },
     list: () => [...records.values()].toSorted((a, b) => a.startedAtMs - b.startedAtMs),
     get: id => records.get(id),
     show(record, says) {
       records.set(record.id, record)
       tell(record, says)
-    },
-    async keep(record, says) {
-      records.set(record.id, record)
-      tell(record, says)
-      try {
-        await store.save(record)
-        await trim()
-      } catch (error) {
-        tell(record, `its record could not be saved: ${error instanceof Error ? error.message : String(error)}`)
-      }
     },
     onEvent(listener) {
       listeners.add(listener)

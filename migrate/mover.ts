@@ -9,7 +9,7 @@ import { MoveError } from './errors.ts'
 import { isSettled, recover } from './journal.ts'
 import { LIMITS } from './limits.ts'
 import { moveLedger } from './move-ledger.ts'
-import type { MoveEvent } from './move-ledger.ts'
+import type { MoveEvent, MoveLedger } from './move-ledger.ts'
 import type { MoveRecord } from './move-record.ts'
 import type { MoverPorts, MoveStream } from './ports.ts'
 import { within } from './within.ts'
@@ -37,6 +37,8 @@ export interface Mover {
   /** For the load sampler: moves that use this node's CPU and memory now, and how many of either direction have begun since start. */
   activity(): { readonly running: number; readonly begun: number }
   onEvent(listener: (event: MoveEvent) => void): () => void
+  /** Target: what the source measured of a move that arrived here. Of a move this node took no part in, nothing is kept. */
+  learn(told: MoveRecord): Promise<void>
   /** Undoes what may still be undone, then lets go; the rest is finished by the next `recover`. */
   stop(): Promise<void>
 }
@@ -58,7 +60,10 @@ export function createMover(ports: MoverPorts, driver: CheckpointDriver, extras:
   async function recoverAll(): Promise<void> {
     await ledger.load()
     const left = recover(await ports.journal.all())
-    await closeStale(left.map(recovery => recovery.move))
+    await closeStale(
+      ledger,
+      left.map(recovery => recovery.move),
+    )
     const work = left.map(async recovery => {
       if (recovery.side === 'target') return arrivals.recover(recovery)
       if (isSettled(recovery)) return ports.journal.drop(recovery.move)
@@ -67,16 +72,6 @@ export function createMover(ports: MoverPorts, driver: CheckpointDriver, extras:
     // Questions of peers may be answered meanwhile: each goes to its own move.
     ready.resolve()
     await Promise.all(work)
-  }
-
-  /** A record that says running without a journal entry never froze anything. */
-  async function closeStale(journaled: readonly string[]): Promise<void> {
-    const bases = new Set(journaled.flatMap(move => [move, move.replace(/\.\d+$/, '')]))
-    const error = { code: 'MOVE_RESTARTED', what: 'the daemon was restarted during the move', hint: 'move the service again' }
-    for (const record of ledger.list()) {
-      if (record.outcome === 'running' && !bases.has(record.id))
-        await ledger.keep({ ...record, outcome: 'failed', error }, 'restarted')
-    }
   }
 
   const untilReady = (): Promise<void> =>
@@ -111,6 +106,7 @@ export function createMover(ports: MoverPorts, driver: CheckpointDriver, extras:
       begun: departures.begun + arrivals.begun,
     }),
     onEvent: listener => ledger.onEvent(listener),
+    learn: told => ledger.learn(told),
     stop: async () => {
       ready.promise.catch(() => undefined)
       const why = {
@@ -121,5 +117,15 @@ export function createMover(ports: MoverPorts, driver: CheckpointDriver, extras:
       await Promise.all([departures.callOff(why), arrivals.callOff(why)])
       halt.abort(new MoveError('MOVE_RESTARTED', { what: 'the daemon of this node is stopping', hint: 'the next start goes on' }))
     },
+  }
+}
+
+/** A record that says running without a journal entry never froze anything. */
+async function closeStale(ledger: MoveLedger, journaled: readonly string[]): Promise<void> {
+  const bases = new Set(journaled.flatMap(move => [move, move.replace(/\.\d+$/, '')]))
+  const error = { code: 'MOVE_RESTARTED', what: 'the daemon was restarted during the move', hint: 'move the service again' }
+  for (const record of ledger.list()) {
+    if (record.outcome === 'running' && !bases.has(record.id))
+      await ledger.keep({ ...record, outcome: 'failed', error }, 'restarted')
   }
 }

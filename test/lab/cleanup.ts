@@ -1,6 +1,7 @@
 // Removes a lab by its label: containers, networks, volumes, iptables rules. Never the cache, never an image.
 // Run before and after a lab, so that a crash leaves nothing for the next one to stumble over.
 
+import { eventually } from './eventually.ts'
 import { output } from './host-command.ts'
 import { composeMs } from './limits.ts'
 import { forbidRouting, labRules } from './network.ts'
@@ -41,7 +42,15 @@ export const isClean = (left: Leftovers): boolean =>
 export async function cleanUp(project?: string): Promise<void> {
   const { containers, networks, volumes } = await leftovers(project)
   const deadline = { deadlineMs: composeMs }
-  if (containers.length > 0) await output(['docker', 'rm', '-f', '-v', ...containers], deadline)
+  // An engine under load sometimes answers that it could not kill a container, and can a moment later.
+  if (containers.length > 0) {
+    const remove = async (): Promise<boolean> => {
+      const now = (await leftovers(project)).containers
+      if (now.length > 0) await output(['docker', 'rm', '-f', '-v', ...now], deadline)
+      return true
+    }
+    await eventually(remove, { deadlineMs: composeMs, says: `${containers.join(', ')} are removed` })
+  }
   if (networks.length > 0) await output(['docker', 'network', 'rm', ...networks], deadline)
   if (volumes.length > 0) await output(['docker', 'volume', 'rm', '-f', ...volumes], deadline)
   await forbidRouting(project)

@@ -6,6 +6,7 @@ import type { LogLine, ServiceDetail, ServiceReply } from '../../daemon/api/sche
 import { containerOf, containersOf, identityOf } from './containers.ts'
 import { eventually } from './eventually.ts'
 import { ask, servicesSeenBy, startMesh, startNodeDaemon } from './mesh.ts'
+import { calm } from './moving.ts'
 import type { LabNode } from './node.ts'
 import type { NodeName } from './settings.ts'
 import { useLab } from './use-lab.ts'
@@ -35,7 +36,7 @@ beforeAll(async () => {
     await container.start()
     foreign.push(identityOf(await container.inspect()))
   }
-  await startMesh(lab())
+  await startMesh(lab(), calm)
 })
 
 /** `--json` goes first: what follows the image is the program's. */
@@ -257,6 +258,11 @@ test('`always`: runs again whatever ended it, also a kill past Shoal, and `logs 
   const lab3 = at('lab3')
   const { id } = await run(lab3, '--name', 'forever', '--restart', 'always', '--cpu', '0.05', ticker, '1', '100')
   const before = identityOf(await containerOf(lab3, id))
+  await eventually(() => lab3.output(['shoal', 'logs', 'forever']), {
+    deadlineMs: soonMs,
+    says: 'its first life has said something',
+    until: text => text !== '',
+  })
   const following = at('vrone').run(['timeout', '-s', 'INT', '4', 'shoal', 'logs', '-f', 'forever'])
   await lab3.docker.getContainer(before.id).kill()
   const after = await eventually(async () => identityOf(await containerOf(lab3, id)), {
@@ -280,7 +286,7 @@ test('with the daemon `always` comes back, `unless-stopped` does not: as Docker 
   const dies = await run(lab3, '--name', 'dies', '--restart', 'unless-stopped', '--cpu', '0.05', ticker, '1', '100')
   await lab3.stopDaemon()
   await lab3.docker.getContainer((await containerOf(lab3, dies.id)).Id).kill()
-  await startNodeDaemon(lab3)
+  await startNodeDaemon(lab3, calm)
   await inState(at('vrone'), 'forever', ({ state }) => state === 'running', 'running with its daemon')
   await inState(at('vrone'), 'dies', ({ state }) => state === 'running', 'running again')
   expect((await containerOf(lab3, dies.id)).State.Running).toBe(true)
@@ -307,7 +313,7 @@ test("containers that are not Shoal's are neither listed nor touched, whatever h
   await run(lab3, '--name', 'plain', '--cpu', '0.05', ticker, '1', '100')
   await lab3.output(['shoal', 'rm', '-f', 'plain'])
   await lab3.killDaemon('SIGKILL')
-  await startNodeDaemon(lab3)
+  await startNodeDaemon(lab3, calm)
   await eventually(() => list(lab3), { deadlineMs: soonMs, says: 'lab3 answers', until: services => services.length === 0 })
   const now = await Promise.all(foreign.map(async ({ id }) => identityOf(await lab3.docker.getContainer(id).inspect())))
   expect(now).toEqual(foreign)

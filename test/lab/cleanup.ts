@@ -2,7 +2,7 @@
 // Run before and after a lab, so that a crash leaves nothing for the next one to stumble over.
 
 import { eventually } from './eventually.ts'
-import { output } from './host-command.ts'
+import { command, output } from './host-command.ts'
 import { composeMs } from './limits.ts'
 import { forbidRouting, labRules } from './network.ts'
 
@@ -38,14 +38,27 @@ export async function leftovers(project?: string): Promise<Leftovers> {
 export const isClean = (left: Leftovers): boolean =>
   left.containers.length + left.networks.length + left.volumes.length + left.rules.length === 0
 
+/**
+ * A service that a move holds is frozen, and with cgroups of version 1 a frozen process cannot die: the engine would answer that it could not kill
+ * the node around it.
+ */
+async function thaw(containers: readonly string[]): Promise<void> {
+  if (containers.length === 0) return
+  const ids = lines(await output(['docker', 'inspect', '--format', '{{.Id}}', ...containers]))
+  for (const id of ids) {
+    const found = await command(['find', `/sys/fs/cgroup/freezer/docker/${id}`, '-name', 'freezer.state'])
+    for (const path of lines(found.stdout)) await command(['sh', '-c', 'grep -q FROZEN "$1" && echo THAWED > "$1"', 'thaw', path])
+  }
+}
+
 /** Removes everything with the label of `project`, or of every lab when none is named. */
 export async function cleanUp(project?: string): Promise<void> {
   const { containers, networks, volumes } = await leftovers(project)
   const deadline = { deadlineMs: composeMs }
-  // An engine under load sometimes answers that it could not kill a container, and can a moment later.
   if (containers.length > 0) {
     const remove = async (): Promise<boolean> => {
       const now = (await leftovers(project)).containers
+      await thaw(now)
       if (now.length > 0) await output(['docker', 'rm', '-f', '-v', ...now], deadline)
       return true
     }

@@ -103,14 +103,16 @@ export class FoundingDriver {
     if (this.#stopped) return
     const { clock, random, onNews } = this.#ports
     const before = JSON.stringify(this.announcement())
-    const { state, effects } = step(this.#state, event, { now: clock.now(), random: random() })
+    // One moment for both: a deadline that passed between two readings of the clock would be in neither, and never come.
+    const now = clock.now()
+    const { state, effects } = step(this.#state, event, { now, random: random() })
     this.#state = state
     for (const effect of effects) {
       if (effect.do === 'ask') this.#asks += 1
       this.#enqueue(effect)
     }
     this.#cancelWake()
-    const wake = wakeAt(state, clock.now())
+    const wake = wakeAt(state, now)
     if (wake !== null) this.#cancelWake = clock.after(Math.max(1, wake - clock.now()), () => this.dispatch({ on: 'tick' }))
     if (JSON.stringify(this.announcement()) !== before) onNews()
   }

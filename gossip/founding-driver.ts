@@ -20,7 +20,7 @@ export interface FoundingPorts {
   readonly clock: Clock
   readonly random: () => number
   readonly timing: FoundingTiming
-  readonly membership: Membership
+  readonly membership: Pick<Membership, 'meshId' | 'own' | 'members' | 'mayAdmit' | 'found' | 'admit' | 'enter' | 'leave'>
   /** Services or open tokens exist. */
   readonly used: boolean
   /** Asks `id`; calls `admitted` of this driver on a yes. @throws what it was refused with, or why there was no answer */
